@@ -1,0 +1,351 @@
+"""The actor around a user's agent: it takes leases from storage, has them handled, and settles them.
+
+Its loop never runs user code, so pings, drains and storage's answers are met at once while a handler works.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psutil
+
+from squad.actors import logs
+from squad.actors.base import Actor, receives
+from squad.actors.blackbox import BlackBox
+from squad.actors.bucket import TokenBucket
+from squad.actors.context import SendRate, StateCell
+from squad.actors.handlers import Agent
+from squad.actors.protocol import (
+    Address,
+    Begin,
+    Deliver,
+    Drain,
+    Drained,
+    Leaving,
+    Ping,
+    Pong,
+    Ready,
+    Report,
+    Settle,
+    Share,
+    Started,
+    StartFailed,
+    State,
+    StorageAt,
+)
+from squad.actors.runner import Runner, Workbench
+from squad.actors.window import Window
+from squad.config.classes import resolve
+from squad.store.rows import Lease, Outcome
+
+_TICK = 1.0  # seconds between looks at a busy handler, and between reports
+_RESEND = 5.0  # seconds until an outcome that nobody acknowledged is said again
+_HOARDING = 0.05  # seconds after which leases that wait behind a slow handler go back to be handled elsewhere
+_TICKER, _ASK = "tick", "ask"
+
+
+class AgentActor(Actor):
+    """One process of an agent or a convoy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._window = Window()
+        self._asked = -1  # the window that storage knows
+        self._storage: Address = None
+        self._held: dict[tuple[int, int], Lease] = {}  # delivered and without an outcome yet
+        self._outcomes: deque[Outcome] = deque()  # from the runner, not yet sent
+        self._unsettled: dict[tuple[int, int], Outcome] = {}  # sent and not yet acknowledged
+        self._sent_at = 0.0
+        self._handled = 0
+        self._last_error = ""
+        self._reported: Report | None = None
+        self._reported_at = 0.0
+        self._ticking = False
+        self._draining = False
+        self._leaving = False
+        self._runner: Runner | None = None
+        self._state = StateCell(0, "{}")
+        self._send_rate: SendRate | None = None
+        self._handle_rate: TokenBucket | None = None
+
+    # -- start ------------------------------------------------------------------------------------------------------
+
+    @receives(Begin)
+    def on_begin(self, msg: Begin, sender: Address) -> None:
+        self._supervisor = sender
+        self._storage = msg.storage
+        self._worker = msg.worker
+        self._spec = msg.spec
+        self._home = Path(msg.home)
+        self._config = msg.config
+        self._recipients = msg.extra["recipients"]
+        self.set_title(msg.spec.name)
+        logs.configure(self._home, msg.spec.name, msg.config.logging)
+        process = psutil.Process()
+        self.tell(sender, Started(self._worker, process.pid, process.create_time()))
+        self._set_rates(msg.extra.get("share", 1))
+        if msg.spec.stateful:
+            self.tell(self._storage, Ready(msg.spec.recipient, self._worker, 0, want_state=True))
+        else:
+            self._launch()
+
+    @receives(State)
+    def on_state(self, msg: State, sender: Address) -> None:
+        if self._runner is None:
+            self._state = StateCell(msg.version, msg.text)
+            self._launch()
+
+    def _launch(self) -> None:
+        bench = Workbench(
+            name=self._spec.recipient,
+            home=self._home,
+            recipients=self._recipients,
+            rate=self._send_rate,
+            state=self._state if self._spec.stateful else None,
+            black_box=BlackBox(self._home / "run" / "hand", self._worker),
+            max_payload=self._config.limits.max_payload,
+            log=logs.logger(self._spec.name),
+        )
+        self._runner = Runner(
+            self._make_agent,
+            bench,
+            ready=lambda: self.post(self._begin_work),
+            failed=lambda text: self.post(lambda: self._cannot_start(text)),
+            finished=self._finished,
+        )
+        self._runner.start()
+
+    def _make_agent(self) -> Agent:
+        agent_class = resolve(self._spec.settings.class_, self._config.base_dir, base=Agent)
+        agent: Agent = agent_class()
+        agent.options = dict(self._spec.settings.options)
+        return agent
+
+    def _cannot_start(self, text: str) -> None:
+        logs.logger(self._spec.name).error("cannot start: %s", text)
+        self.tell(self._supervisor, StartFailed(self._worker, text))
+
+    def _begin_work(self) -> None:
+        logs.logger(self._spec.name).info("ready")
+        self._ask_for_work()
+        self._report()
+
+    # -- taking messages --------------------------------------------------------------------------------------------
+
+    def _allowed(self) -> int:
+        """How many messages this worker may hold now."""
+        if self._draining or self._runner is None:
+            return 0
+        if self._handle_rate is None:
+            return self._window.size
+        now = time.monotonic()
+        tokens = self._handle_rate.level(now)
+        if tokens < 1:
+            self.after((1 - tokens) * 60 / self._handle_rate.per_minute + 0.001, _ASK)
+        return min(self._window.size, len(self._held) + int(tokens))
+
+    def _ask_for_work(self, *, again: bool = False) -> None:
+        allowed = self._allowed()
+        if again or allowed != self._asked:
+            self._asked = allowed
+            held = (*self._held, *self._unsettled)
+            self.tell(self._storage, Ready(self._spec.recipient, self._worker, allowed, held))
+
+    @receives(Deliver)
+    def on_deliver(self, msg: Deliver, sender: Address) -> None:
+        for row, fence, accepted in msg.settled:
+            outcome = self._unsettled.pop((row, fence), None)
+            if outcome is not None and not accepted:
+                self._refused(outcome)
+        fresh = [
+            lease
+            for lease in msg.leases
+            if (lease.row, lease.fence) not in self._held and (lease.row, lease.fence) not in self._unsettled
+        ]
+        if fresh and self._runner is not None:
+            if self._handle_rate is not None:
+                self._handle_rate.take(time.monotonic(), len(fresh))
+            self._held.update({(lease.row, lease.fence): lease for lease in fresh})
+            self._runner.tray.put(fresh)
+            if self._draining:
+                self._give_back()
+            self._start_ticking()
+        if self._draining:
+            self._drained_if_done()
+
+    def _refused(self, outcome: Outcome) -> None:
+        log = logs.logger(self._spec.name)
+        log.warning("the lease of row %d was lost before its outcome was settled; it has no effect", outcome.row)
+        if outcome.state is not None:
+            # Our copy of the state is ahead of the committed one: start again from the truth.
+            self._leave("its state was not the committed one any more")
+
+    # -- giving outcomes --------------------------------------------------------------------------------------------
+
+    def _finished(self, outcome: Outcome) -> None:
+        """On the runner's thread."""
+        self._outcomes.append(outcome)
+        self.post(self._settle)
+
+    def _settle(self) -> None:
+        batch = []
+        while self._outcomes:
+            outcome = self._outcomes.popleft()
+            if self._held.pop((outcome.row, outcome.fence), None) is None:
+                continue  # given up by a time-out before it ended after all
+            self._handled += outcome.kind == "done"
+            if outcome.kind in ("error", "timeout", "refused"):
+                self._last_error = outcome.error.splitlines()[0] if outcome.error else outcome.kind
+            self._window.ended(outcome.duration_ms / 1000, time.monotonic())
+            batch.append(outcome)
+        if batch:
+            if self._handle_rate is not None:
+                self._ask_for_work()  # before the outcome frees a place for which there is no token
+            self._send(batch)
+            self._ask_for_work()
+
+    def _send(self, outcomes: list[Outcome]) -> None:
+        self._unsettled.update({(outcome.row, outcome.fence): outcome for outcome in outcomes})
+        self._sent_at = time.monotonic()
+        self.tell(self._storage, Settle(self._spec.recipient, self._worker, tuple(outcomes)))
+        self._start_ticking()
+
+    def _give_back(self) -> None:
+        """Return what was not begun: not an attempt."""
+        assert self._runner is not None  # noqa: S101 - leases come only to a running runner
+        leases = self._runner.tray.withdraw()
+        for lease in leases:
+            del self._held[(lease.row, lease.fence)]
+        if leases:
+            self._send([Outcome(lease.row, lease.fence, "returned") for lease in leases])
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    def _start_ticking(self) -> None:
+        if not self._ticking:
+            self._ticking = True
+            self.after(_HOARDING, _TICKER)
+
+    def on_timer(self, token: Any) -> None:
+        if token == _ASK:
+            self._ask_for_work()
+            return
+        self._ticking = False
+        self._look_at_handler()
+        if self._unsettled and time.monotonic() - self._sent_at > _RESEND:
+            self._ask_for_work(again=True)
+            self._send(list(self._unsettled.values()))
+        told = self._report()
+        if self._held or self._unsettled or not told:
+            self._ticking = True
+            self.after(_TICK, _TICKER)
+
+    def _look_at_handler(self) -> None:
+        current = self._runner.current if self._runner else None
+        if current is None:
+            return
+        runs = time.time() - current.started
+        if runs > _HOARDING and self._window.size > 1:
+            self._window.ended(runs, time.monotonic())
+            self._ask_for_work()
+            self._give_back()
+        if runs > self._spec.settings.timeout:
+            lease = current.lease
+            text = f"the handler ran longer than its time-out of {self._spec.settings.timeout:g} s"
+            logs.logger(self._spec.name).error("%s %s: %s; ending the process", lease.type, lease.task_id, text)
+            outcome = Outcome(lease.row, lease.fence, "timeout", current.started, round(runs * 1000), error=text)
+            if self._held.pop((lease.row, lease.fence), None) is not None:
+                self._give_back()
+                self._send([outcome])
+            # A thread cannot be ended, so the process is, once storage has the outcome.
+            self._draining = self._leaving = True
+
+    # -- being watched ----------------------------------------------------------------------------------------------
+
+    def _report(self) -> bool:
+        """Tell the supervisor what changed; False when it is too soon to say so again."""
+        current = self._runner.current if self._runner else None
+        report = Report(
+            self._worker,
+            "draining" if self._draining else "starting" if self._runner is None else "busy" if self._held else "idle",
+            self._handled,
+            len(self._held),
+            None if self._send_rate is None else round(self._send_rate.level(), 1),
+            None if current is None else (current.lease.task_id, current.lease.type, current.started),
+            self._last_error,
+        )
+        if report == self._reported:
+            return True
+        now = time.monotonic()
+        if now - self._reported_at < _TICK and self._reported is not None and report.state == self._reported.state:
+            return False
+        self._reported, self._reported_at = report, now
+        self.tell(self._supervisor, report)
+        return True
+
+    @receives(Ping)
+    def on_ping(self, msg: Ping, sender: Address) -> None:
+        self.tell(sender, Pong(msg.number, self._worker))
+        if self._runner is not None and not self._draining:
+            self._ask_for_work(again=True)  # repairs a Ready or a Deliver that was lost on the way
+        self._report()
+
+    @receives(StorageAt)
+    def on_storage_at(self, msg: StorageAt, sender: Address) -> None:
+        self._storage = msg.address
+        if self._runner is None:
+            self.tell(self._storage, Ready(self._spec.recipient, self._worker, 0, want_state=True))
+            return
+        self._ask_for_work(again=True)
+        if self._unsettled:
+            self._send(list(self._unsettled.values()))
+
+    @receives(Share)
+    def on_share(self, msg: Share, sender: Address) -> None:
+        self._set_rates(msg.workers)
+
+    def _set_rates(self, workers: int) -> None:
+        """A convoy's rates are shared among its workers: a fraction of the rate, and of the burst, for each."""
+        send, handle = self._spec.settings.send_rate, self._spec.settings.handle_rate
+        if send is not None:
+            per_minute, burst = send.per_minute / workers, max(1.0, send.burst / workers)
+            if self._send_rate is None:
+                self._send_rate = SendRate(per_minute, burst, wait=send.when_empty == "wait")
+            else:
+                self._send_rate.set_rate(per_minute, burst)
+        if handle is not None:
+            per_minute, burst = handle.per_minute / workers, max(1.0, handle.burst / workers)
+            if self._handle_rate is None:
+                self._handle_rate = TokenBucket(per_minute, burst, now=time.monotonic())
+            else:
+                self._handle_rate.set_rate(per_minute, burst, time.monotonic())
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    @receives(Drain)
+    def on_drain(self, msg: Drain, sender: Address) -> None:
+        self._draining = True
+        if self._runner is not None:
+            self._runner.cancelled.set()
+            self._ask_for_work()
+            self._give_back()
+        self._report()
+        self._drained_if_done()
+
+    def _drained_if_done(self) -> None:
+        if self._held or self._unsettled or self._outcomes:
+            return
+        if self._leaving:
+            self._leave("a handler ran longer than its time-out")
+        if self._runner is not None and self._runner.is_alive():
+            self._runner.tray.close()
+            self._runner.join(timeout=1.0)
+        self.tell(self._supervisor, Drained(self._worker))
+
+    def _leave(self, reason: str) -> NoReturn:
+        logs.logger(self._spec.name).error("starting again: %s", reason)
+        self.tell(self._supervisor, Leaving(self._worker, reason))
+        self.leave(75)

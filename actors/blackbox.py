@@ -1,0 +1,65 @@
+"""The black box of a worker: which lease its handler has in hand, readable by others and after its death.
+
+A file of 24 bytes in the home's ``run/hand/``, mapped into memory: writing to it is a memory store, no system call,
+so the handler's thread does it for every message. When the process dies the kernel keeps the page, and the supervisor
+knows which message to charge with the crash. The supervisor reads it as well to say what an agent is doing whose
+native code holds the interpreter.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+_LAYOUT = struct.Struct("<qqd")  # row, fence, started (seconds since the epoch); row 0: nothing in hand
+
+
+class Hand(NamedTuple):
+    row: int
+    fence: int
+    started: float
+
+
+class BlackBox:
+    """The worker's side. ``hold`` and ``clear`` are for the thread of the handlers."""
+
+    def __init__(self, folder: Path, worker: str) -> None:
+        path = folder / worker
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.ftruncate(descriptor, _LAYOUT.size)
+            self._memory = mmap.mmap(descriptor, _LAYOUT.size)
+        finally:
+            os.close(descriptor)
+
+    def hold(self, row: int, fence: int, started: float) -> None:
+        _LAYOUT.pack_into(self._memory, 0, row, fence, started)
+
+    def clear(self) -> None:
+        _LAYOUT.pack_into(self._memory, 0, 0, 0, 0.0)
+
+
+def read(folder: Path, worker: str) -> Hand | None:
+    """What the worker has in hand, or had when it died; None for nothing."""
+    try:
+        data = (folder / worker).read_bytes()
+    except FileNotFoundError:
+        return None
+    if len(data) < _LAYOUT.size:
+        return None
+    hand = Hand._make(_LAYOUT.unpack_from(data))
+    return hand if hand.row else None
+
+
+def read_all(folder: Path) -> dict[str, Hand]:
+    """Every black box that has something in hand, by worker: what a whole squad was doing when it was killed."""
+    if not folder.is_dir():
+        return {}
+    return {path.name: hand for path in folder.iterdir() if (hand := read(folder, path.name))}
+
+
+def discard(folder: Path, worker: str) -> None:
+    (folder / worker).unlink(missing_ok=True)

@@ -1,0 +1,133 @@
+"""What the supervisor knows of each process under it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from squad.actors.protocol import Address, Report
+from squad.actors.restarts import RestartBudget
+from squad.config.schema import AgentConfig, ConvoyConfig
+from squad.ids import new_id
+
+Kind = Literal["storage", "monitor", "gateway", "agent", "worker"]
+CORE: tuple[Kind, ...] = ("storage", "monitor", "gateway")
+AfterExit = Literal["restart", "again", "remove"]  # by its budget; at once, since it was asked to; not at all
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """What a child is, as data: enough to start it, and to start it again."""
+
+    name: str  # "checker-2"; unique in the squad
+    kind: Kind
+    recipient: str = ""  # whose mailbox it serves; "checker" for a worker of that convoy; "" for the core
+    settings: AgentConfig | ConvoyConfig | None = None
+
+    @property
+    def core(self) -> bool:
+        return self.kind in CORE
+
+    @property
+    def stateful(self) -> bool:
+        """Only an agent has state of its own: a convoy's workers would overwrite each other's."""
+        return self.kind == "agent"
+
+    @property
+    def parent(self) -> str:
+        return self.recipient if self.kind == "worker" else "supervisor"
+
+
+@dataclass(slots=True)
+class Child:
+    """One child: its specification, the process that is running it now, and its history."""
+
+    spec: ChildSpec
+    budget: RestartBudget
+    state: str = "starting"
+    since: float = field(default_factory=time.time)
+    worker: str = ""  # this process's name in leases, new for each process
+    address: Address = None
+    pid: int | None = None
+    restarts: int = 0
+    last_error: str = ""
+    report: Report | None = None
+    heard: float = 0.0  # monotonic: when it last said anything, or the row last changed
+    pinged: float | None = None  # monotonic: the first ping that it has not answered
+    spawned: float = 0.0  # monotonic
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+    after_exit: AfterExit = "restart"
+    leaving: str = ""  # why it ends on purpose; then its end is no crash
+    killed_for: str = ""  # why we ended it
+    started: bool = False  # it has said Started
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def running(self) -> bool:
+        return self.pid is not None
+
+    @property
+    def ready(self) -> bool:
+        return self.running and self.state in ("ready", "idle", "busy")
+
+    def new_worker(self) -> str:
+        self.worker = f"{self.name}.{new_id()[-12:]}"
+        return self.worker
+
+    def worker_ended(self) -> None:
+        """Forget what belonged to the process before the next one."""
+        self.leaving = self.killed_for = ""
+        self.started, self.pinged, self.report = False, None, None
+
+    def become(self, state: str) -> None:
+        self.heard = time.monotonic()
+        if state != self.state:
+            self.state, self.since = state, time.time()
+
+    def gone(self) -> bool:
+        """Whether its process has ended. It is our own child: until it is reaped its pid is nobody else's."""
+        if self.pid is None:
+            return True
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
+
+    def kill(self, why: str) -> None:
+        """End the process at once, also when it is stopped or hung."""
+        if self.pid is not None and not self.gone():
+            self.killed_for = self.killed_for or why
+            os.kill(self.pid, signal.SIGKILL)
+
+    def counts(self) -> dict[str, Any]:
+        """What its last report says, for the tree."""
+        report = self.report
+        if report is None or not self.running:
+            return {"in_hand": 0, "tokens": None, "current": None}
+        current = report.current
+        return {
+            "in_hand": report.in_hand,
+            "tokens": report.tokens,
+            "current": None if current is None else {"id": current[0], "type": current[1], "since": current[2]},
+        }
+
+
+@dataclass(slots=True)
+class Convoy:
+    """A pool behind one name: how many workers it should have, and why."""
+
+    name: str
+    settings: ConvoyConfig
+    size: int
+    reason: str = "at its start"
+    pinned: bool = False
+
+    def spec(self, number: int) -> ChildSpec:
+        return ChildSpec(f"{self.name}-{number}", "worker", self.name, self.settings)

@@ -1,0 +1,185 @@
+"""What a handler is given beside its message."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from squad.actors.bucket import TokenBucket
+from squad.durations import parse_duration
+from squad.errors import Problem, RateLimitError, RefusedError
+from squad.ids import new_id
+from squad.messages import did_you_mean, type_of
+from squad.store.rows import Lease, NewTask
+
+
+class SendRate:
+    """An agent's token bucket for what it sends, shared by its handler thread and its actor (see ``squad inspect``)."""
+
+    def __init__(self, per_minute: float, burst: float, *, wait: bool) -> None:
+        self._bucket = TokenBucket(per_minute, burst, now=time.monotonic())
+        self._lock = threading.Lock()
+        self._wait = wait
+
+    def level(self) -> float:
+        with self._lock:
+            return self._bucket.level(time.monotonic())
+
+    def set_rate(self, per_minute: float, burst: float) -> None:
+        with self._lock:
+            self._bucket.set_rate(per_minute, burst, time.monotonic())
+
+    def charge(self, stopped: threading.Event) -> None:
+        """Take one token, waiting for it. Raises RateLimitError when told not to wait, or when ``stopped`` is set."""
+        while True:
+            with self._lock:
+                missing = self._bucket.take(time.monotonic())
+            if missing <= 0:
+                return
+            if not self._wait or stopped.wait(missing):
+                error = RateLimitError(
+                    f"the send rate is used up; the next token comes in {missing:.1f} s",
+                    hint="raise send_rate in the configuration, or let it wait: when_empty: wait",
+                )
+                error.retry_after = missing
+                raise error
+
+
+class StateCell:
+    """The agent's durable state between handlers: its committed text and the version that storage knows it by."""
+
+    def __init__(self, version: int, text: str) -> None:
+        self.version = version
+        self.text = text
+
+
+class Context:
+    """One message's handling: what is known about it, and what the handler may do.
+
+    Whatever ``send`` sends and whatever is changed in ``state`` takes effect together with the message's completion, in
+    one transaction, or not at all.
+    """
+
+    def __init__(  # noqa: PLR0913 - one object gathers what a handler may use
+        self,
+        *,
+        agent: str,
+        lease: Lease,
+        home: Path,
+        log: logging.Logger,
+        recipients: Mapping[str, frozenset[str]],
+        rate: SendRate | None,
+        state: StateCell | None,
+        cancelled: threading.Event,
+        max_payload: int,
+    ) -> None:
+        self.agent = agent
+        self.home = home
+        self.log = log
+        self.sends: list[NewTask] = []
+        self._lease = lease
+        self._recipients = recipients
+        self._rate = rate
+        self._cell = state
+        self._state: dict[str, Any] | None = None
+        self._cancelled = cancelled
+        self._max_payload = max_payload
+
+    @property
+    def message_id(self) -> str:
+        return self._lease.task_id
+
+    @property
+    def sender(self) -> str:
+        return self._lease.sender
+
+    @property
+    def priority(self) -> int:
+        return self._lease.priority
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first. Crashes, errors and time-outs count; being given back does not."""
+        return self._lease.attempt
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the handler is wanted to end early, because the agent is being stopped: finish, or give back."""
+        return self._cancelled.is_set()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The agent's own small JSON document. Change it in place. Workers of a convoy have none."""
+        if self._cell is None:
+            raise RuntimeError(f"{self.agent} is a convoy: its workers share no state, so ctx.state is not for them")
+        if self._state is None:
+            self._state = json.loads(self._cell.text)
+        return self._state
+
+    def send(
+        self,
+        recipient: str,
+        message: Any,
+        priority: int = 5,
+        delay: float | str | None = None,
+        key: str | None = None,
+    ) -> str:
+        """Send a message when this handler ends well; returns its id.
+
+        ``priority`` is 1 (highest) to 10; ``delay`` is in seconds, or text such as ``"10m"``; a second send to the same
+        recipient with the same ``key`` is the first one. Charges the agent's send rate. Raises RefusedError when the
+        recipient does not exist or does not handle the type, or a field is wrong; RateLimitError by configuration.
+        """
+        kind = type_of(message)
+        problems = _problems(recipient, kind.name, priority, key, self._recipients)
+        payload = kind.encode(message)
+        if len(payload.encode()) > self._max_payload:
+            problems.append(Problem("payload", f"is larger than the limit of {self._max_payload} bytes"))
+        if problems:
+            raise RefusedError(f"a {kind.name!r} to {recipient!r} is refused: {problems[0]}", problems=problems)
+        not_before = None if delay is None else time.time() + parse_duration(delay)
+        if self._rate is not None:
+            self._rate.charge(self._cancelled)
+        task = NewTask(
+            new_id(),
+            self.agent,
+            recipient,
+            kind.name,
+            payload,
+            priority,
+            parent_id=self._lease.task_id,
+            root_id=self._lease.root_id,
+            not_before=not_before,
+            key=key,
+        )
+        self.sends.append(task)
+        return task.task_id
+
+    def changed_state(self) -> str | None:
+        """The new state as JSON text, None if the handler left it alone. Raises TypeError for what JSON cannot say."""
+        if self._state is None or self._cell is None:
+            return None
+        text = json.dumps(self._state, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+        return None if text == self._cell.text else text
+
+
+def _problems(
+    recipient: str, kind: str, priority: int, key: str | None, recipients: Mapping[str, frozenset[str]]
+) -> list[Problem]:
+    found = []
+    if recipient not in recipients:
+        found.append(Problem("recipient", f"no agent is called {recipient!r}", did_you_mean(recipient, recipients)))
+    elif kind not in recipients[recipient]:
+        found.append(
+            Problem("type", f"{recipient} does not handle {kind!r}", did_you_mean(kind, recipients[recipient]))
+        )
+    if isinstance(priority, bool) or not isinstance(priority, int) or not 1 <= priority <= 10:
+        found.append(Problem("priority", f"must be 1 (highest) to 10 (lowest), not {priority!r}"))
+    if key is not None and not (isinstance(key, str) and 0 < len(key) <= 200):
+        found.append(Problem("key", "must be 1 to 200 characters"))
+    return found

@@ -1,0 +1,145 @@
+"""Logs: each process writes JSON lines to a file of its own in the home, which is rotated by size.
+
+A line is ``{"at", "level", "name", "pid", "message"}``, with ``"error"`` (a traceback) where there is one. ``at`` is
+ISO 8601 UTC with milliseconds. ``squad.logview`` merges the files of all processes for people.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import re
+import sys
+import time
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from squad.config.schema import LoggingConfig
+
+FOLDER = "logs"
+SUFFIX = ".jsonl"
+
+
+def configure(home: Path, name: str, settings: LoggingConfig) -> None:
+    """Send everything that this process logs to ``logs/<name>.jsonl`` in ``home``, from ``settings.level`` up.
+
+    Takes the place of whatever handlers the root logger had, those of an earlier call too. Python's warnings go there
+    as well.
+    """
+    folder = home / FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    handler = _JsonLines(folder / f"{_file_name(name)}{SUFFIX}", name, settings.max_size, settings.keep)
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+        old.close()
+    root.addHandler(handler)
+    root.setLevel(settings.level)
+    logging.captureWarnings(True)
+
+
+def logger(name: str) -> logging.Logger:
+    """The logger of one of Squad's own parts or of an agent: ``squad.<name>``."""
+    return logging.getLogger(f"squad.{name}")
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)
+
+
+class _JsonLines(RotatingFileHandler):
+    """Writes each record as one line of ASCII JSON, which no terminal takes for an order.
+
+    RotatingFileHandler formats each record twice and asks the file system about each; this one counts its bytes.
+    """
+
+    def __init__(self, path: Path, name: str, max_size: int, keep: int) -> None:
+        self._pid = os.getpid()
+        self._size = 0
+        self._failing = False
+        super().__init__(path, maxBytes=max_size, backupCount=keep, encoding="ascii")
+        self.setFormatter(_JsonFormatter(name))
+
+    def _open(self) -> TextIOWrapper:
+        stream = open(self.baseFilename, "a", encoding="ascii", opener=_private)  # noqa: SIM115 - kept open
+        self._size = os.fstat(stream.fileno()).st_size
+        return stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = self.format(record) + "\n"
+        try:
+            # A fork that has not configured its own logs yet may write here, but only the owner turns the file over.
+            if self._size and self._size + len(line) > self.maxBytes and record.process == self._pid:
+                self._turn_over()
+            if self.stream is None:
+                self.stream = self._open()
+            self.stream.write(line)
+            self.stream.flush()
+        except OSError as error:
+            self._say(error)
+        else:
+            self._size += len(line)
+            self._failing = False
+
+    def _turn_over(self) -> None:
+        if self.backupCount:
+            self.doRollover()
+        elif self.stream is not None:
+            self.stream.truncate(0)
+            self._size = 0
+
+    def _say(self, error: OSError) -> None:
+        """A log that cannot be written must not end the work: said once on standard error until it works again."""
+        stream, self.stream = self.stream, None  # opened anew for the next record
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+        if not self._failing:
+            self._failing = True
+            sys.stderr.write(f"squad: {self.baseFilename} cannot be written: {error.strerror}\n")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+class _JsonFormatter(logging.Formatter):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self._second = -1
+        self._second_text = ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": self._at(record.created),
+            "level": record.levelname,
+            "name": self._name,
+            "pid": record.process,
+            "message": _message(record),
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            line["error"] = self.formatException(record.exc_info)
+        elif record.stack_info:
+            line["error"] = record.stack_info
+        return json.dumps(line).replace("\x7f", "\\u007f")
+
+    def _at(self, created: float) -> str:
+        milliseconds = int(created * 1000)
+        second = milliseconds // 1000
+        if second != self._second:
+            self._second = second
+            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._second_text}.{milliseconds % 1000:03d}Z"
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception as error:  # the caller's mistake, perhaps in a __str__ of its own: say where, and go on
+        return f"a log message that cannot be formatted, from {record.pathname}:{record.lineno}: {error}"

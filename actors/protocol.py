@@ -1,0 +1,309 @@
+"""Every message between Squad's own actors, in one place.
+
+All are frozen dataclasses that carry plain values. Any of them may be lost or arrive twice: whatever matters is a row
+in the store, is acknowledged, and is said again by whoever has not heard the acknowledgement. Users' messages never
+travel as Python objects: they are the JSON text in ``NewTask.payload`` and ``Lease.payload``.
+
+An address is Thespian's ``ActorAddress``, opaque here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from squad.store.rows import Lease, NewTask, Outcome, Submitted
+
+Address = Any
+
+__all__ = ["Lease", "NewTask", "Outcome", "Submitted"]
+
+
+# -- supervision ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """Launcher to supervisor: bring this squad up."""
+
+    home: str
+    config: Any  # squad.config.schema.SquadConfig
+    generation: int  # how many trees this launcher has started, from 1
+    recipients: dict[str, frozenset[str]]  # every agent and convoy, and the types it handles
+
+
+@dataclass(frozen=True, slots=True)
+class Booting:
+    """Supervisor to launcher: understood; watch this process."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopSquad:
+    """Launcher to supervisor: drain for up to ``grace`` seconds (0: at once), then end everything and exit."""
+
+    grace: float
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Supervisor to each new child: who you are and what you need."""
+
+    spec: Any  # a ChildSpec of squad.actors.children
+    worker: str  # this process's name in leases: "checker-2/1f3a9c0d"
+    home: str
+    config: Any
+    storage: Address | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Child to supervisor: alive. ``ready`` follows in a Report when it can do its work."""
+
+    worker: str
+    pid: int
+    created: float  # process creation time, seconds since the epoch, as psutil gives it
+
+
+@dataclass(frozen=True, slots=True)
+class StartFailed:
+    """Child to supervisor: cannot start and will exit; ``error`` is for people."""
+
+    worker: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Child to supervisor: how it is. At most one a second, only on change."""
+
+    worker: str
+    state: str  # starting, idle, busy, draining
+    handled: int = 0
+    in_hand: int = 0
+    tokens: float | None = None
+    current: tuple[str, str, float] | None = None  # task_id, type, since (seconds since the epoch)
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    number: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Supervisor to agent: take nothing new, give back what has not begun, finish the handler, answer Drained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    worker: str
+    unfinished: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Agent to supervisor: I end on purpose and want to be started again; not a crash."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StorageAt:
+    """Supervisor to everybody: the storage actor lives here now; say again what it has not acknowledged."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Supervisor to a convoy's worker: the convoy's rates are now split among so many."""
+
+    workers: int
+
+
+# -- storage --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StorageReady:
+    """Storage to supervisor: open, migrated and serving."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Anyone to storage: make these messages durable. Answered by SubmitDone after the commit."""
+
+    request: str
+    rows: tuple[NewTask, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitDone:
+    request: str
+    results: tuple[Submitted, ...]
+    error: str = ""  # set: nothing was committed
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Worker to storage: I take messages for ``recipient``, up to ``window`` at once, and hold these leases.
+
+    Said at the start, whenever ``window`` changes, now and then, and after every StorageAt. Storage hands out
+    ``window`` less what the worker has not settled; no message is needed to ask for the next one. A lease which
+    storage believes the worker to have but which is not in ``held`` was lost on the way and is delivered again.
+    """
+
+    recipient: str
+    worker: str
+    window: int
+    held: tuple[tuple[int, int], ...] = ()  # (row, fence)
+    want_state: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Storage to worker: the agent's durable state, in answer to a Ready with ``want_state``."""
+
+    version: int
+    text: str  # JSON object
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Storage to worker: new leases, and the fate of the outcomes it sent: (row, fence, accepted)."""
+
+    leases: tuple[Lease, ...] = ()
+    settled: tuple[tuple[int, int, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Worker to storage: how these leases ended. Said again until a Deliver names them in ``settled``."""
+
+    recipient: str
+    worker: str
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Supervisor to storage: this worker is gone, so its leases return. ``in_hand`` is charged an attempt."""
+
+    worker: str
+    in_hand: tuple[int, int] | None  # (row, fence)
+    reason: str
+    charge: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseDone:
+    """Storage to supervisor: the release of this worker's leases is committed."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Gateway to storage: say Watched once this message (with ``tree``: and all that came of it) has ended."""
+
+    request: str
+    task_id: str
+    tree: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unwatch:
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Anyone to storage: append these rows to the tables of history. Not acknowledged: history may have gaps."""
+
+    events: tuple[tuple[str, str, str], ...] = ()  # (kind, subject, detail JSON)
+    resizes: tuple[tuple[str, int, int, str, str], ...] = ()  # convoy, from, to, reason, readings JSON
+    put: tuple[tuple[str, str], ...] = ()  # (key, JSON) into the keeper table
+
+
+# -- monitor --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Supervisor to monitor: the processes that exist now: (worker, pid, created)."""
+
+    processes: tuple[tuple[str, int, float], ...]
+    convoys: tuple[tuple[str, int, bool, tuple[str, ...]], ...] = ()  # name, size, pinned, workers
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Monitor to supervisor: per worker CPU percent (of one core) and resident bytes, and the machine's own."""
+
+    workers: tuple[tuple[str, float, int], ...]
+    cpu_percent: float
+    memory_percent: float
+    available: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Monitor or gateway to supervisor: a convoy's size. ``size`` None: back to automatic."""
+
+    convoy: str
+    size: int | None
+    reason: str
+    readings: str = "{}"
+    pin: bool = False
+    request: str = ""
+
+
+# -- gateway --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Supervisor to gateway: the actor tree, a mapping for each actor (see ``squad.actors.tree``)."""
+
+    request: str
+    rows: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Gateway to supervisor: restart an agent or a convoy by name; ends its quarantine."""
+
+    request: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Supervisor to gateway: what came of a Restart or Resize. ``error`` is empty when it was done."""
+
+    request: str
+    error: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,200 @@
+"""The thread on which an agent's handlers run, so that the actor's own loop is never deaf.
+
+The actor puts leases into the ``Tray``; the runner takes one at a time, runs its handler, and hands back an Outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import logging
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from squad.actors.blackbox import BlackBox
+from squad.actors.context import Context, SendRate, StateCell
+from squad.actors.handlers import Agent
+from squad.errors import HandlerSignal, RateLimitError, Refuse, RefusedError, RetryAfter
+from squad.store.rows import Lease, Outcome
+
+_ERROR_LIMIT = 8_000  # characters of a traceback kept with the message
+
+
+class InHand(NamedTuple):
+    lease: Lease
+    started: float  # seconds since the epoch
+
+
+class Tray:
+    """Leases which the worker holds and has not begun, in order. Filled by the actor, emptied by the runner."""
+
+    def __init__(self) -> None:
+        self._leases: deque[Lease] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, leases: list[Lease]) -> None:
+        with self._changed:
+            self._leases.extend(leases)
+            self._changed.notify()
+
+    def take(self) -> Lease | None:
+        """The next lease, waiting for it; None once the tray is closed and empty."""
+        with self._changed:
+            while not self._leases and not self._closed:
+                self._changed.wait()
+            return self._leases.popleft() if self._leases else None
+
+    def withdraw(self) -> list[Lease]:
+        """Take back everything that was not begun."""
+        with self._changed:
+            leases = list(self._leases)
+            self._leases.clear()
+            return leases
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+
+class Workbench(NamedTuple):
+    """What a runner needs beside the messages."""
+
+    name: str  # of the agent, as a sender
+    home: Path
+    recipients: Mapping[str, frozenset[str]]
+    rate: SendRate | None
+    state: StateCell | None
+    black_box: BlackBox
+    max_payload: int
+    log: logging.Logger
+
+
+class Runner(threading.Thread):
+    """Runs one agent's handlers. ``finished`` is called on this thread with each Outcome, ``failed`` when the agent
+    cannot start; ``ready`` once its ``start`` is through."""
+
+    def __init__(
+        self,
+        make: Callable[[], Agent],
+        bench: Workbench,
+        *,
+        ready: Callable[[], None],
+        failed: Callable[[str], None],
+        finished: Callable[[Outcome], None],
+    ) -> None:
+        super().__init__(name="handlers", daemon=True)
+        self.tray = Tray()
+        self.cancelled = threading.Event()
+        self.current: InHand | None = None
+        self._make = make
+        self._bench = bench
+        self._ready = ready
+        self._failed = failed
+        self._finished = finished
+        self._loop: asyncio.Runner | None = None
+
+    def run(self) -> None:
+        try:
+            agent = self._make()
+            agent.start()
+        except BaseException as error:
+            self._failed(short_traceback(error))
+            return
+        self._ready()
+        while (lease := self.tray.take()) is not None:
+            self._finished(self._handle(agent, lease))
+        try:
+            agent.stop()
+        except Exception:
+            self._bench.log.exception("stop() failed")
+        if self._loop is not None:
+            self._loop.close()
+
+    def _handle(self, agent: Agent, lease: Lease) -> Outcome:
+        started, clock = time.time(), time.monotonic()
+        self.current = InHand(lease, started)
+        self._bench.black_box.hold(lease.row, lease.fence, started)
+        context = Context(
+            agent=self._bench.name,
+            lease=lease,
+            home=self._bench.home,
+            log=self._bench.log,
+            recipients=self._bench.recipients,
+            rate=self._bench.rate,
+            state=self._bench.state,
+            cancelled=self.cancelled,
+            max_payload=self._bench.max_payload,
+        )
+        try:
+            outcome = self._completed(agent, lease, context)
+        except BaseException as error:
+            outcome = self._raised(lease, error)
+        duration = round((time.monotonic() - clock) * 1000)
+        self._bench.black_box.clear()
+        self.current = None
+        return outcome._replace(started=started, duration_ms=duration)
+
+    def _completed(self, agent: Agent, lease: Lease, context: Context) -> Outcome:
+        if lease.type not in agent.handlers:
+            raise Refuse(f"{self._bench.name} does not handle {lease.type!r} (any more)")
+        kind, method = agent.handlers[lease.type]
+        result = getattr(agent, method)(kind.decode(lease.payload), context)
+        if inspect.iscoroutine(result):
+            if self._loop is None:
+                self._loop = asyncio.Runner()
+            result = self._loop.run(result)
+        text = json.dumps(result, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+        text.encode()  # a lone surrogate cannot be stored
+        outcome = Outcome(lease.row, lease.fence, "done", result=text, sends=tuple(context.sends))
+        cell, changed = self._bench.state, context.changed_state()
+        if cell is not None and changed is not None:
+            outcome = outcome._replace(state=changed, state_version=cell.version)
+            # The next handler builds on this state before it is committed. Should storage refuse it, the version
+            # it builds on is refused too, and nothing of the chain takes effect.
+            cell.version, cell.text = cell.version + 1, changed
+        return outcome
+
+    def _raised(self, lease: Lease, error: BaseException) -> Outcome:
+        outcome = Outcome(lease.row, lease.fence, "error")
+        log = self._bench.log
+        if isinstance(error, RetryAfter):
+            until = error.when if isinstance(error.when, int | float) else None
+            at = time.time() + until if until is not None else error.when.timestamp()  # type: ignore[union-attr]
+            log.info("%s %s given back: %s", lease.type, lease.task_id, error)
+            return outcome._replace(kind="retry", not_before=at, error=str(error))
+        if isinstance(error, RateLimitError):
+            return outcome._replace(kind="retry", not_before=time.time() + error.retry_after, error=str(error))
+        if isinstance(error, Refuse):
+            log.warning("%s %s refused: %s", lease.type, lease.task_id, error.reason)
+            return outcome._replace(kind="refused", error=error.reason)
+        if isinstance(error, RefusedError) and not isinstance(error, HandlerSignal):
+            text = "; ".join([error.message, *map(str, error.problems)])
+            log.error("%s %s failed: %s", lease.type, lease.task_id, text)
+            return outcome._replace(error=text)
+        text = short_traceback(error)
+        log.error("%s %s failed (attempt %d): %s", lease.type, lease.task_id, lease.attempt, text)
+        return outcome._replace(error=text)
+
+
+def short_traceback(error: BaseException) -> str:
+    """The error first, then where it came from in the user's code: frames of Squad itself and above are left out."""
+    ours = str(Path(__file__).resolve().parent)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not str(Path(frame.filename).resolve()).startswith(ours)
+    ]
+    lines = traceback.format_exception_only(error)
+    where = traceback.format_list(frames)
+    return "".join([*lines, *where]).strip()[:_ERROR_LIMIT]

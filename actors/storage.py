@@ -1,0 +1,129 @@
+"""The storage actor: the only writer, and the broker of every mailbox.
+
+Its loop only moves messages. Everything that touches SQLite happens on one writer thread, which takes whatever has
+arrived, does it in one transaction, and answers after the commit (group commit): an acknowledgement means committed.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from squad.actors import logs
+from squad.actors.base import Actor, receives
+from squad.actors.mailbox import Broker
+from squad.actors.protocol import (
+    Address,
+    Begin,
+    Drain,
+    Drained,
+    Ping,
+    Pong,
+    Ready,
+    Record,
+    Released,
+    Report,
+    Settle,
+    Started,
+    StartFailed,
+    StorageReady,
+    Submit,
+    Unwatch,
+    Watch,
+)
+from squad.actors.retry import RetryPolicy
+from squad.errors import StoreError
+from squad.store.lock import acquire
+from squad.store.writer import Writer
+
+_LOCK_WAIT = 5.0  # seconds for a predecessor's lock file to be let go
+
+
+class Storage(Actor):
+    """See the module. Its messages: Submit, Ready, Settle, Released, Watch, Unwatch, Record."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._broker: Broker | None = None
+        self._early: list[tuple[Any, Address]] = []  # arrived before the database was open
+
+    @receives(Begin)
+    def on_begin(self, msg: Begin, sender: Address) -> None:
+        self._supervisor, self._worker = sender, msg.worker
+        home = Path(msg.home)
+        self.set_title("storage")
+        logs.configure(home, "storage", msg.config.logging)
+        process = psutil.Process()
+        self.tell(sender, Started(self._worker, process.pid, process.create_time()))
+        policies = {
+            name: RetryPolicy(c.retry.max_attempts, c.retry.backoff, c.retry.cap, c.retry.jitter, random.random)
+            for name, c in (*msg.config.agents.items(), *msg.config.convoys.items())
+        }
+        default = RetryPolicy(1, 0.0, 0.0, 0.0, random.random)  # for agents that the configuration no longer names
+
+        def retry_delay(recipient: str, attempts: int) -> float | None:
+            return policies.get(recipient, default).delay(attempts)
+
+        try:
+            self._lock = acquire(home / "storage.lock", _LOCK_WAIT)
+            writer = Writer(home / "squad.db", msg.config.store)
+        except StoreError as error:
+            logs.logger("storage").error("cannot start: %s %s", error, error.hint)
+            self.tell(sender, StartFailed(self._worker, f"{error} {error.hint}".strip()))
+            return
+        self._broker = Broker(writer, retry_delay, send=lambda address, out: self.post(lambda: self.tell(address, out)))
+        self._broker.recover(msg.extra.get("alive"), msg.extra.get("in_hand", {}))
+        self._broker.start()
+        for early in self._early:
+            self._broker.put(*early)
+        self._early.clear()
+        self.tell(sender, StorageReady(self._worker))
+        self.tell(sender, Report(self._worker, "ready"))
+
+    def _pass_on(self, msg: Any, sender: Address) -> None:
+        if self._broker is None:
+            self._early.append((msg, sender))
+        else:
+            self._broker.put(msg, sender)
+
+    @receives(Submit)
+    def on_submit(self, msg: Submit, sender: Address) -> None:
+        self._pass_on(msg, sender)
+
+    @receives(Ready)
+    def on_ready(self, msg: Ready, sender: Address) -> None:
+        self._pass_on(msg, sender)
+
+    @receives(Settle)
+    def on_settle(self, msg: Settle, sender: Address) -> None:
+        self._pass_on(msg, sender)
+
+    @receives(Released)
+    def on_released(self, msg: Released, sender: Address) -> None:
+        self._pass_on(msg, sender)
+
+    @receives(Watch)
+    def on_watch(self, msg: Watch, sender: Address) -> None:
+        self._pass_on(msg, sender)
+
+    @receives(Unwatch)
+    def on_unwatch(self, msg: Unwatch, sender: Address) -> None:
+        self._pass_on(msg, sender)
+
+    @receives(Record)
+    def on_record(self, msg: Record, sender: Address) -> None:
+        self._pass_on(msg, sender)
+
+    @receives(Ping)
+    def on_ping(self, msg: Ping, sender: Address) -> None:
+        self.tell(sender, Pong(msg.number, self._worker))
+
+    @receives(Drain)
+    def on_drain(self, msg: Drain, sender: Address) -> None:
+        """Commit what has arrived, close the database, answer Drained."""
+        if self._broker is not None:
+            self._broker.stop()
+        self.tell(self._supervisor, Drained(self._worker))

@@ -1,0 +1,129 @@
+"""The actor tree as rows for people: what ``squad inspect`` draws, fed from the supervisor's own table."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from squad.actors.children import Child, Convoy
+
+Row = dict[str, Any]
+
+
+def iso(at: float) -> str:
+    """Seconds since the epoch as ISO 8601 UTC with milliseconds: ``2025-01-02T03:04:05.678Z``."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def as_json(value: Any) -> str:
+    """Compact JSON text, as the tables of history keep it."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def rows(supervisor: Row, children: Iterable[Child], convoys: Iterable[Convoy]) -> list[Row]:
+    """Supervisor first, then its children in order, each convoy followed by its workers."""
+    children = list(children)
+    found = [supervisor]
+    found += [_child(child) for child in children if child.spec.kind != "worker"]
+    for convoy in convoys:
+        workers = [child for child in children if child.spec.recipient == convoy.name and child.spec.kind == "worker"]
+        found.append(_convoy(convoy, workers))
+        found += [_child(child) for child in workers]
+    return found
+
+
+def supervisor_row(started: float, memory_bytes: int | None, cpu_percent: float | None, state: str) -> Row:
+    return {
+        "name": "supervisor",
+        "kind": "supervisor",
+        "parent": None,
+        "pid": os.getpid(),
+        "state": state,
+        "since": iso(started),
+        "restarts": 0,
+        "cpu_percent": cpu_percent,
+        "memory_bytes": memory_bytes,
+        "queue_depth": None,
+        "in_hand": 0,
+        "tokens": None,
+        "current": None,
+        "last_error": "",
+        "age": 0.0,
+    }
+
+
+def _child(child: Child) -> Row:
+    counts = child.counts()
+    current = counts["current"]
+    if current is not None:
+        current = {**current, "since": iso(current["since"])}
+    return {
+        "name": child.name,
+        "kind": child.spec.kind,
+        "parent": child.spec.parent,
+        "pid": child.pid,
+        "state": child.state,
+        "since": iso(child.since),
+        "restarts": child.restarts,
+        "cpu_percent": child.cpu_percent if child.running else None,
+        "memory_bytes": child.memory_bytes if child.running else None,
+        "queue_depth": None,
+        "in_hand": counts["in_hand"],
+        "tokens": _tokens(child, counts["tokens"]),
+        "current": current,
+        "last_error": child.last_error,
+        "age": round(max(0.0, time.monotonic() - child.heard), 1) if child.heard else 0.0,
+    }
+
+
+def _tokens(child: Child, told: float | None) -> float | None:
+    """Tokens left by now: an idle agent does not report that its bucket refills."""
+    settings = child.spec.settings
+    if told is None or settings is None or settings.send_rate is None:
+        return told
+    refilled = (time.monotonic() - child.heard) * settings.send_rate.per_minute / 60
+    return round(min(settings.send_rate.burst, told + max(0.0, refilled)), 1)
+
+
+def _convoy(convoy: Convoy, workers: list[Child]) -> Row:
+    ready = [worker for worker in workers if worker.ready]
+    known_cpu = [worker.cpu_percent for worker in ready if worker.cpu_percent is not None]
+    known_memory = [worker.memory_bytes for worker in ready if worker.memory_bytes is not None]
+    errors = [worker.last_error for worker in workers if worker.last_error]
+    quarantined = all(worker.state == "quarantined" for worker in workers) and workers
+    return {
+        "name": convoy.name,
+        "kind": "convoy",
+        "parent": "supervisor",
+        "pid": None,
+        "state": "quarantined" if quarantined else "ready" if len(ready) == convoy.size else "resizing",
+        "since": iso(min((worker.since for worker in workers), default=time.time())),
+        "restarts": sum(worker.restarts for worker in workers),
+        "cpu_percent": round(sum(known_cpu), 1) if known_cpu else None,
+        "memory_bytes": sum(known_memory) if known_memory else None,
+        "queue_depth": None,
+        "in_hand": sum(worker.counts()["in_hand"] for worker in workers),
+        "tokens": None,
+        "current": None,
+        "last_error": errors[-1] if errors else "",
+        "age": 0.0,
+        "size": len(ready),
+        "target": convoy.size,
+        "min": convoy.settings.min,
+        "max": convoy.settings.max,
+        "pinned": convoy.pinned,
+        "reason": convoy.reason,
+    }
+
+
+def save(path: Path, squad: str, actors: list[Row]) -> None:
+    """Keep the rows for when no squad runs; replaced in one step."""
+    document = {"schema_version": 1, "squad": squad, "live": False, "taken_at": iso(time.time()), "actors": actors}
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(document))
+    new.replace(path)

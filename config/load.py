@@ -1,0 +1,115 @@
+"""Reading a configuration file, and naming every mistake in it at once."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from squad.config.document import Document, read
+from squad.config.mistakes import translate
+from squad.config.schema import FROM_FILE, Origin, SquadConfig, clashes
+from squad.errors import ConfigError, Problem
+
+MAX_FILE = 1_000_000
+"""Bytes. Larger is not a configuration but a file named by mistake."""
+
+_EXAMPLE = "a squad needs at least:  agents: {scanner: {class: './agents.py:Scanner'}}"
+
+
+def load(path: Path) -> SquadConfig:
+    """The configuration in a file. Raises ConfigError, whose ``problems`` are all mistakes found, by line."""
+    name = _shown(path)
+    base_dir = Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() would follow a symbolic link
+    return parse(_text(path, name), name=name, base_dir=base_dir, source=base_dir / path.name)
+
+
+def parse(text: str, *, name: str, base_dir: Path, source: Path | None = None) -> SquadConfig:
+    """The configuration in YAML text. ``name`` is what problems call it. Raises ConfigError like ``load``."""
+    document = read(text, name)
+    if not document.whole:
+        raise _refusal(name, document.problems)
+    if document.data is None:
+        raise _refusal(name, [*document.problems, (1, Problem(f"{name}:1", "the file is empty", _EXAMPLE))])
+    if not isinstance(document.data, dict):
+        kind = "a list" if isinstance(document.data, list) else "a single value"
+        what = f"the file must be a mapping of keys such as agents and convoys, not {kind}"
+        raise _refusal(name, [*document.problems, (1, Problem(f"{name}:1", what, _EXAMPLE))])
+    found, config = [], None
+    try:
+        # Aliases only: the attribute name class_ is not a key.
+        config = SquadConfig.model_validate(document.data, context=FROM_FILE, by_alias=True, by_name=False)
+    except ValidationError as error:
+        found = [item for item in error.errors(include_url=False) if item["type"] != "clash"]
+    problems = document.problems + translate(name, found, document.places) + _whole(name, document)
+    if problems or config is None:
+        raise _refusal(name, problems)
+    lines = {loc: place.best_line for loc, place in document.places.items()}
+    return config.came_from(Origin(base_dir, source, lines))
+
+
+def _whole(name: str, document: Document) -> list[tuple[int, Problem]]:
+    """What no single value is to blame for. Looked for here too, so that it is said together with other mistakes."""
+    agents, convoys = document.data.get("agents") or {}, document.data.get("convoys") or {}
+    if not agents and not convoys:
+        return [] if document.problems else [(1, Problem(f"{name}:1", "there is no agent and no convoy", _EXAMPLE))]
+    if not isinstance(agents, dict) or not isinstance(convoys, dict):
+        return []
+    problems = []
+    for clash in clashes(agents, convoys):
+        first, line = (document.places[group, clash].key_line for group in ("agents", "convoys"))
+        what = f"the name {clash!r} is taken by the agent in line {first}"
+        problems.append((line, Problem(f"{name}:{line}", what, "choose another name for the convoy")))
+    return problems
+
+
+def _refusal(name: str, found: list[tuple[int, Problem]]) -> ConfigError:
+    problems = list(dict.fromkeys(problem for _, problem in sorted(found, key=lambda pair: pair[0])))
+    count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+    return ConfigError(f"{name} has {count}", hint=f"correct it, then: squad config check {name}", problems=problems)
+
+
+def _shown(path: Path) -> str:
+    """The path as people can use it: relative when it lies below the current folder."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def _text(path: Path, name: str) -> str:
+    data = _bytes(path, name)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise _refusal(name, [(1, Problem(f"{name}:1", "the file is UTF-16 text", "save it as UTF-8"))])
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        what = f"the file is not UTF-8 text: there is a byte 0x{data[error.start]:02x}"
+        raise _refusal(name, [(line, Problem(f"{name}:{line}", what, "save it as UTF-8"))]) from None
+
+
+def _bytes(path: Path, name: str) -> bytes:
+    def unusable(what: str, hint: str) -> ConfigError:
+        return ConfigError(f"{name} cannot be read", hint=hint, problems=[Problem(name, what)])
+
+    try:
+        mode = path.stat().st_mode  # before open(), which would wait for ever on a pipe
+        if stat.S_ISDIR(mode):
+            raise unusable("is a folder", f"name the file in it: {Path(name) / 'squad.yaml'}")
+        if not stat.S_ISREG(mode):
+            raise unusable("is not a regular file", "name a YAML file")
+        with path.open("rb") as file:
+            data: Any = file.read(MAX_FILE + 1)
+    except FileNotFoundError:
+        raise unusable("there is no such file", "check the path after --config") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        reason = getattr(error, "strerror", None) or str(error)
+        raise unusable(f"{reason[0].lower()}{reason[1:]}", "check the path and its permissions") from None
+    if len(data) > MAX_FILE:
+        raise unusable(f"is larger than {MAX_FILE:_} bytes".replace("_", ","), "is it the right file?")
+    return bytes(data)

@@ -1,0 +1,362 @@
+"""What a squad's configuration may say: every key, its type, its default and its meaning.
+
+This is the one place for defaults. The configuration reference and the JSON Schema are made from it. Attribute names
+are the YAML keys, except ``class_`` for ``class``. After loading, durations are floats of seconds and sizes are ints
+of bytes. All models are frozen and picklable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    WrapSerializer,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from squad.config.readable import readable_duration
+from squad.config.values import (
+    ClassReference,
+    Duration,
+    Name,
+    Size,
+    blank_mapping,
+    complain,
+    refuse,
+    sized,
+    written,
+)
+
+Loc = tuple[str | int, ...]
+"""A place in the configuration: ``("agents", "scanner", "timeout")``."""
+
+
+FROM_FILE = "file"
+"""Validation context of what people wrote: a rate left blank is then a mistake, while in Python None is no limit."""
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, no surplus keys, no silent conversion, defaults written as people write them."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_default=True, validate_by_name=True, validate_by_alias=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_empty(cls, data: Any) -> Any:
+        return blank_mapping(data)
+
+
+class RateConfig(Section):
+    """A token bucket: how many messages a minute, and how many at once after a pause."""
+
+    per_minute: float = Field(default=100.0, gt=0, description="Messages a minute on average.")
+    burst: int = Field(default=20, ge=1, description="Messages that may go at once after a pause.")
+    when_empty: Literal["wait", "raise"] = Field(
+        default="wait", description="`wait` until there is room, or `raise` RateLimitError. Only `send_rate` heeds it."
+    )
+
+
+def _rate(value: Any, info: ValidationInfo) -> Any:
+    if value is None and info.context == FROM_FILE:
+        complain("has no value", "write none for no limit")
+    if value == "none":
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"per_minute": value}
+    if value is None or isinstance(value, dict | RateConfig):
+        return value
+    refuse("a rate", "write none, a number of messages a minute, or {per_minute: 100, burst: 20}")
+
+
+def _rate_schema(schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [*schema["anyOf"][:1], {"type": "number", "exclusiveMinimum": 0}, {"const": "none"}]
+
+
+def _show_rate(value: Any, handler: SerializerFunctionWrapHandler) -> Any:
+    return "none" if value is None else handler(value)
+
+
+Rate = Annotated[
+    RateConfig | None,
+    BeforeValidator(_rate),
+    WrapSerializer(_show_rate, when_used="json"),
+    Field(json_schema_extra=_rate_schema),
+]
+"""A rate, or None for no limit; written ``none``, as a number a minute, or as a mapping."""
+
+
+def _not_below(key: str, value: Any, info: ValidationInfo, show: Callable[[Any], object] = str) -> None:
+    """Refuse a value that is less than its sibling ``key``, which is declared before it."""
+    least = info.data.get(key)
+    if least is not None and value < least:
+        complain(
+            f"is {show(value)}, which is less than {key}, {show(least)}", f"raise {info.field_name} or lower {key}", key
+        )
+
+
+class RetryConfig(Section):
+    """What happens to a message whose handler failed. Waits double from `backoff` to `cap`."""
+
+    max_attempts: int = Field(default=3, ge=1, description="Attempts before the message becomes a dead letter.")
+    backoff: Duration = Field(default=written("1s"), description="Wait before the second attempt.")
+    cap: Duration = Field(default=written("5m"), description="Longest wait between two attempts.")
+    jitter: float = Field(
+        default=0.2, ge=0, le=1, description="Random share of each wait: 0.2 is up to 20 % more or less."
+    )
+
+    @field_validator("cap")
+    @classmethod
+    def _cap_above_backoff(cls, value: float, info: ValidationInfo) -> float:
+        _not_below("backoff", value, info, readable_duration)
+        return value
+
+
+class RestartConfig(Section):
+    """When a process that ended is started again. Waits double from `backoff` to `cap`."""
+
+    intensity: int = Field(
+        default=3, ge=0, description="Restarts within `period`; one more and the agent is quarantined."
+    )
+    period: Duration = Field(default=written("60s"), gt=0, description="Time within which restarts are counted.")
+    backoff: Duration = Field(default=written("100ms"), description="Wait before the first restart.")
+    cap: Duration = Field(default=written("30s"), description="Longest wait between two restarts.")
+    jitter: float = Field(
+        default=0.2, ge=0, le=1, description="Random share of each wait: 0.2 is up to 20 % more or less."
+    )
+
+
+class AgentConfig(Section):
+    """One agent: a class of yours in a process of its own."""
+
+    class_: ClassReference = Field(
+        validation_alias="class",
+        serialization_alias="class",
+        description="Your class: `./agents.py:Scanner` (a file, relative to the configuration's folder) "
+        "or `package.module:Scanner`.",
+    )
+    options: Annotated[dict[str, JsonValue], BeforeValidator(blank_mapping)] = Field(
+        default_factory=dict, description="Anything for the agent itself; it reads them as `self.options`."
+    )
+    timeout: Duration = Field(
+        default=written("30m"), gt=0, description="Longest that a handler may run before it is ended."
+    )
+    send_rate: Rate = Field(
+        default_factory=RateConfig, description="Limit on what the agent sends; `none` for no limit."
+    )
+    handle_rate: Rate = Field(default=written("none"), description="Limit on what the agent takes on.")
+    retry: RetryConfig = Field(default_factory=RetryConfig, description="What happens to a message that failed.")
+    restarts: RestartConfig | None = Field(
+        default=None, description="Restarts of this agent; keys left out are taken from `supervision.restarts`."
+    )
+
+
+class ConvoyConfig(AgentConfig):
+    """A pool of identical agents behind one name. It has all keys of an agent, and its size."""
+
+    min: int = Field(default=5, ge=1, le=1000, description="Fewest workers.")
+    max: int = Field(default=20, ge=1, le=1000, description="Most workers.")
+    memory_per_worker: Annotated[Size, sized("1MB", "1000GB")] = Field(
+        default=written("500MB"), description="Memory to reckon with for a new worker until it has been measured."
+    )
+
+    @field_validator("max")
+    @classmethod
+    def _max_above_min(cls, value: int, info: ValidationInfo) -> int:
+        _not_below("min", value, info)
+        return value
+
+
+class HealthConfig(Section):
+    """How Squad finds out that a process has stopped answering."""
+
+    interval: Duration = Field(default=written("30s"), gt=0, description="Time between two health checks.")
+    timeout: Duration = Field(default=written("5s"), gt=0, description="Time in which an actor must answer one.")
+    hung_after: Duration = Field(
+        default=written("30s"), gt=0, description="Silence after which an actor is hung and is restarted."
+    )
+
+
+class SupervisionConfig(Section):
+    """How Squad watches its processes, restarts them and stops them."""
+
+    restarts: RestartConfig = Field(default_factory=RestartConfig, description="Restarts, unless an agent has its own.")
+    shutdown: Duration = Field(
+        default=written("30s"), description="Time for running handlers to end when the squad stops."
+    )
+    health: HealthConfig = Field(default_factory=HealthConfig, description="Health checks.")
+
+
+class PoolConfig(Section):
+    """The pool of connections that read the database."""
+
+    size: int = Field(default=20, ge=1, le=1000, description="Most connections at once.")
+    wait: Duration = Field(default=written("30s"), description="Longest wait for a free connection.")
+    waiting: int = Field(default=100, ge=0, description="Most threads that may wait; one more is refused at once.")
+
+
+class StoreConfig(Section):
+    """The SQLite database."""
+
+    synchronous: Literal["FULL", "NORMAL"] = Field(
+        default="FULL",
+        description="What a power loss may take: nothing acknowledged with `FULL`, the latest messages with `NORMAL`.",
+    )
+    busy_timeout: int = Field(
+        default=30_000, ge=0, le=2**31 - 1, description="Milliseconds to wait for a lock of another process."
+    )
+    cache_size: int = Field(
+        default=-64_000,
+        ge=-(2**31),
+        le=2**31 - 1,
+        description="Page cache of each connection: pages, or KiB when negative.",
+    )
+    wal_autocheckpoint: int = Field(
+        default=1000, ge=1, le=2**31 - 1, description="Pages in the write-ahead log that bring on a checkpoint."
+    )
+    pool: PoolConfig = Field(default_factory=PoolConfig, description="Connections for reading.")
+
+
+class LimitsConfig(Section):
+    """Bounds on what comes from outside."""
+
+    max_payload: Annotated[Size, sized("1B", "1GB")] = Field(  # SQLite holds no text above 1 GB
+        default=written("1MiB"), description="Largest payload of a message, as JSON text."
+    )
+    clients: Rate = Field(default=written("none"), description="Limit on all sends from outside together.")
+
+
+class MonitorConfig(Section):
+    """The readings by which convoys grow and shrink."""
+
+    interval: Duration = Field(default=written("2s"), description="Time between two readings, 100ms or more.")
+    cpu_threshold: float = Field(
+        default=80.0, ge=0, le=100, description="CPU use of the machine in % above which none grows."
+    )
+    memory_threshold: float = Field(
+        default=85.0, ge=0, le=100, description="Memory use of the machine in % above which none grows."
+    )
+    grow_after: int = Field(default=2, ge=1, description="Readings in a row that must ask for growth.")
+    shrink_after: int = Field(default=5, ge=1, description="Readings in a row that must ask for shrinking.")
+
+    @field_validator("interval")
+    @classmethod
+    def _not_busy(cls, value: float) -> float:
+        if value < 0.1:
+            refuse("100ms or more")
+        return value
+
+
+class LoggingConfig(Section):
+    """The log files, one for each process."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="The least that is recorded."
+    )
+    max_size: Annotated[Size, sized("1kB", "1000GB")] = Field(
+        default=written("10MB"), description="Size at which a file is set aside and a new one begun."
+    )
+    keep: int = Field(default=3, ge=1, description="Files set aside that are kept.")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a configuration came from. It is no part of what the configuration says, so all origins are equal."""
+
+    base_dir: Path = field(default=Path(), compare=False)
+    source: Path | None = field(default=None, compare=False)
+    lines: Mapping[Loc, int] = field(default_factory=dict, compare=False)
+
+
+class SquadConfig(Section):
+    """The whole file."""
+
+    name: str = Field(
+        default="squad",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$",
+        description="The squad's name, for people: letters, digits, space and `. _ -`, at most 64 characters.",
+    )
+    agents: Annotated[dict[Name, AgentConfig], BeforeValidator(blank_mapping)] = Field(
+        default_factory=dict, description="Agents by name."
+    )
+    convoys: Annotated[dict[Name, ConvoyConfig], BeforeValidator(blank_mapping)] = Field(
+        default_factory=dict, description="Convoys by name."
+    )
+    supervision: SupervisionConfig = Field(default_factory=SupervisionConfig, description="Watching and restarting.")
+    store: StoreConfig = Field(default_factory=StoreConfig, description="The database.")
+    limits: LimitsConfig = Field(default_factory=LimitsConfig, description="Bounds on what comes from outside.")
+    monitor: MonitorConfig = Field(default_factory=MonitorConfig, description="Readings and the sizes of convoys.")
+    logging: LoggingConfig = Field(default_factory=LoggingConfig, description="Log files.")
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for name in clashes(self.agents, self.convoys):
+            raise PydanticCustomError("clash", "{name!r} is both an agent and a convoy", {"name": name})
+        groups: tuple[dict[str, Any], ...] = (self.agents, self.convoys)
+        for group in groups:
+            for name, agent in group.items():
+                group[name] = agent.model_copy(update={"restarts": self._restarts_of(agent)})
+        return self
+
+    def _restarts_of(self, agent: AgentConfig) -> RestartConfig:
+        own = agent.restarts
+        changed = {key: getattr(own, key) for key in own.model_fields_set} if own else {}
+        return self.supervision.restarts.model_copy(update=changed)
+
+    @property
+    def base_dir(self) -> Path:
+        """The folder to which paths in the configuration are relative: that of its file."""
+        return self._origin.base_dir
+
+    @property
+    def source(self) -> Path | None:
+        """The file it was loaded from; None when it was made in Python."""
+        return self._origin.source
+
+    def came_from(self, origin: Origin) -> Self:
+        """The same configuration, knowing its origin."""
+        made = self.model_copy()
+        made._origin = origin
+        return made
+
+    def line_of(self, *loc: str | int) -> int | None:
+        """The line in ``source`` of a place, or of the nearest place around it that was written there."""
+        lines = self._origin.lines
+        return next((lines[loc[:n]] for n in range(len(loc), 0, -1) if loc[:n] in lines), None)
+
+    @property
+    def recipients(self) -> dict[str, AgentConfig]:
+        """All that a message can be sent to: agents and convoys (``ConvoyConfig``) by name."""
+        return {**self.agents, **self.convoys}
+
+    def recipient(self, name: str) -> AgentConfig | None:
+        """The agent or convoy of that name; None when nothing of that name was declared."""
+        return self.recipients.get(name)
+
+
+def clashes(agents: Collection[str], convoys: Collection[str]) -> list[str]:
+    """Names that are both an agent's and a convoy's."""
+    return [name for name in convoys if name in agents]
+
+
+def section_in(annotation: Any) -> type[Section] | None:
+    """The section that a field's type holds, also as an option or as the values of a mapping; None for plain values."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := section_in(part))), None)

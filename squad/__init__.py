@@ -1,0 +1,57 @@
+"""Squad: durable, typed messages between supervised agents, each in a process of its own.
+
+What users import lives here and is loaded when it is first used, so that the command line starts quickly.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Agent": "squad.actors.handlers",
+    "Client": "squad.client",
+    "Context": "squad.actors.context",
+    "RateLimitError": "squad.errors",
+    "Refuse": "squad.errors",
+    "RefusedError": "squad.errors",
+    "RetryAfter": "squad.errors",
+    "SquadError": "squad.errors",
+    "handles": "squad.actors.handlers",
+    "message": "squad.messages",
+}
+
+__all__ = [
+    "Agent",
+    "Client",
+    "Context",
+    "RateLimitError",
+    "Refuse",
+    "RefusedError",
+    "RetryAfter",
+    "SquadError",
+    "__version__",
+    "handles",
+    "message",
+]
+
+if TYPE_CHECKING:
+    from squad.actors.context import Context
+    from squad.actors.handlers import Agent, handles
+    from squad.client import Client
+    from squad.errors import RateLimitError, Refuse, RefusedError, RetryAfter, SquadError
+    from squad.messages import message
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'squad' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,115 @@
+"""What all commands share: ``--home`` wherever it is written, ``-o json``, and examples at the end of the help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from squad.cli.output import say
+from squad.durations import parse_duration
+from squad.home import Home, find
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One run of the program, as click's context object: what was said on the command line for every command."""
+
+    home: str | None = None
+
+
+class Command(click.Command):
+    """A command with ``examples``, whole command lines. It takes ``--home`` unless ``uses_home`` is false."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), uses_home: bool = True, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.examples = tuple(examples)
+        if uses_home:
+            self.params.append(home_option())
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        write_examples(self.examples, formatter)
+
+
+class Group(click.Group):
+    """A group of commands about one thing, with ``examples``."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.examples = tuple(examples)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        write_examples(self.examples, formatter)
+
+
+def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> None:
+    if examples:
+        formatter.write_paragraph()
+        formatter.write("Examples:\n")
+        for example in examples:
+            formatter.write(f"  {example}\n")
+
+
+def home_option() -> click.Option:
+    return click.Option(
+        ["--home"],
+        metavar="DIR",
+        expose_value=False,
+        callback=_keep_home,
+        help="Home of the squad (default: $SQUAD_HOME, else the nearest .squad folder).",
+    )
+
+
+def _keep_home(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.ensure_object(Invocation).home = value
+
+
+def output_option(command: F) -> F:
+    """``-o json``: the command gets ``as_json``."""
+    return click.option(
+        "-o",
+        "--output",
+        "as_json",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        callback=lambda _ctx, _param, value: value == "json",
+        help="Print a table, or one JSON document (see docs/json.md).",
+    )(command)
+
+
+def explicit_home() -> str | None:
+    """What ``--home`` was given, before or after the command's name."""
+    return click.get_current_context().ensure_object(Invocation).home
+
+
+def current_home() -> Home:
+    """The home which the command means, checked. Raises NotRunningError when there is none, HomeError."""
+    home = find(explicit_home())
+    if changed := home.check():
+        say(changed)
+    return home
+
+
+class Seconds(click.ParamType):
+    """A duration such as ``10s``, ``5m`` or ``1h30m``; the command gets seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+SECONDS = Seconds()

@@ -1,0 +1,134 @@
+"""How data is printed: a table for people, or one JSON document for programs.
+
+On a terminal a table is drawn by rich, with colours and fitted to the width. Anywhere else it is plain text in which
+nothing is shortened, wrapped or coloured.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from squad.cli.terminal import escape
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``style`` gives the rich style of a cell's text, such as ``red``; "" for none."""
+
+    title: str
+    right: bool = False
+    style: Callable[[str], str] | None = None
+    fold: bool = False  # may be wrapped when the terminal is narrow
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """One JSON document with ``schema_version``. ASCII only, so that no terminal and no encoding can stumble."""
+    content = {"schema_version": SCHEMA_VERSION, **document}
+    click.echo(json.dumps(content, indent=2))
+
+
+def say(text: str) -> None:
+    """A message for the user, on standard error."""
+    click.echo(escape(text, lines=True), err=True)
+
+
+def print_text(text: str) -> None:
+    click.echo(escape(text, lines=True))
+
+
+def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, empty: str = "") -> None:
+    """Print the rows under the columns' titles; ``empty`` is said on standard error when there are none."""
+    safe = [[escape(cell) for cell in row] for row in rows]
+    if not safe:
+        if empty:
+            say(empty)
+        return
+    if on_terminal():
+        console().print(rich_table(columns, safe))
+    else:
+        click.echo("\n".join(plain_lines(columns, safe)))
+
+
+def on_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def console() -> Console:
+    """Rich's console on standard output; it honours NO_COLOR. Only for a terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def rich_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Table:
+    """A rich table of cells that are escaped already."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(
+            Text(column.title),
+            justify="right" if column.right else "left",
+            no_wrap=not column.fold,
+            overflow="fold" if column.fold else "ellipsis",
+        )
+    for row in rows:
+        table.add_row(
+            *(
+                Text(cell, style=column.style(cell) if column.style else "")
+                for column, cell in zip(columns, row, strict=True)
+            )
+        )
+    return table
+
+
+def plain_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The table as aligned lines, whatever their width; an empty cell is written ``-`` so that columns can be cut."""
+    titles = [column.title for column in columns]
+    shown = [titles, *([cell or "-" for cell in row] for row in rows)]
+    widths = [max(len(line[i]) for line in shown) for i in range(len(columns))]
+    return [
+        "  ".join(
+            cell.rjust(width) if column.right else cell.ljust(width)
+            for cell, width, column in zip(line, widths, columns, strict=True)
+        ).rstrip()
+        for line in shown
+    ]
+
+
+_STATE_STYLES = {
+    "ready": "green",
+    "idle": "green",
+    "completed": "green",
+    "busy": "cyan",
+    "running": "cyan",
+    "starting": "yellow",
+    "draining": "yellow",
+    "restarting": "yellow",
+    "resizing": "yellow",
+    "queued": "yellow",
+    "quarantined": "bold red",
+    "hung": "bold red",
+    "failed": "bold red",
+    "stopped": "dim",
+    "cancelled": "dim",
+    "expired": "dim",
+}
+
+
+def state_style(state: str) -> str:
+    """The colour of an actor's state or a message's status."""
+    return _STATE_STYLES.get(state.partition(" ")[0], "")

@@ -1,0 +1,369 @@
+"""Talking to a running squad from Python, over the gateway's Unix socket.
+
+    with Client() as squad:
+        message_id = squad.send("scanner", "scan", {"path": "/srv/code"})
+        squad.wait(message_id, tree=True, timeout=600)
+
+A Client may be shared by threads. It keeps its connections open, makes new ones when the gateway was restarted, and
+repeats a request whose answer was lost: message ids are made here, so that a message sent twice is queued once.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, NoReturn, Self
+from urllib.parse import quote
+
+from squad.durations import parse_duration
+from squad.errors import (
+    ConfigError,
+    Exit,
+    NotRunningError,
+    Problem,
+    QueueFullError,
+    RateLimitError,
+    RefusedError,
+    SquadError,
+    UsageError,
+    WaitTimeoutError,
+)
+from squad.home import Home, find
+from squad.ids import new_id
+
+_LONGEST_SOCKET_PATH = 107  # bytes, Linux
+_HOLD = 20.0  # seconds that one waiting request is held open by the gateway
+_WAIT_PATIENCE = 60.0  # seconds that the gateway may be away during a wait: more than a restart's longest backoff
+_BATCH = 500  # messages in one request and one transaction
+
+
+class Sent(NamedTuple):
+    """A message that is stored. ``duplicate``: its key was used before, and ``id`` is that first message's."""
+
+    id: str
+    duplicate: bool
+
+
+class Client:
+    """A connection to the squad whose home is ``home`` (None: found as the commands find it).
+
+    ``timeout`` is how many seconds an answer may take; ``patience`` how many seconds the gateway may be away while the
+    squad is up (it is being restarted) before a call gives up.
+
+    Every call raises NotRunningError when no squad runs there, WaitTimeoutError when no answer comes in time, and what
+    the gateway says otherwise: RefusedError and its kinds, UsageError, SquadError.
+    """
+
+    def __init__(
+        self, home: str | os.PathLike[str] | Home | None = None, *, timeout: float = 30.0, patience: float = 5.0
+    ) -> None:
+        self.home = home if isinstance(home, Home) else find(home)
+        self._timeout = timeout
+        self._patience = patience
+        self._idle: list[_Connection] = []  # append and pop are atomic, so threads share it
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections. The client can still be used: it opens new ones."""
+        while self._idle:
+            self._idle.pop().close()
+
+    # -- sending ----------------------------------------------------------------------------------------------------
+
+    def send(  # noqa: PLR0913 - all but the first three by name
+        self,
+        recipient: str,
+        message: Any,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        priority: int | None = None,
+        sender: str | None = None,
+        delay: float | str | None = None,
+        key: str | None = None,
+    ) -> str:
+        """Send a message and return its id once it is stored.
+
+        ``message`` is the name of a type, with its fields in ``payload``, or an instance of a class declared with
+        ``@message``. ``priority`` is 1 (highest) to 10, 5 unless given. ``delay`` is in seconds, or text such as
+        ``"10s"``. With a ``key`` that was used before for this recipient nothing is queued, and the first message's id
+        is returned. Raises RefusedError, with every field that is wrong in ``problems``.
+        """
+        if isinstance(message, str):
+            type_name, fields = message, dict(payload or {})
+        else:
+            type_name, fields = _from_instance(message, payload)
+        optional = {
+            "priority": priority,
+            "sender": sender,
+            "delay": None if delay is None else _seconds(delay),
+            "key": key,
+        }
+        given = {name: value for name, value in optional.items() if value is not None}
+        return self.submit({"recipient": recipient, "type": type_name, "payload": fields, **given}).id
+
+    def submit(self, message: Mapping[str, Any]) -> Sent:
+        """Send one message in the gateway's own form: ``recipient``, ``type``, ``payload`` and the optional fields."""
+        body = {"id": new_id(), **message}
+        answer = self._call("POST", "/v1/messages", _encode(body))
+        # An id of our own that is there already is the echo of a lost answer, not a duplicate.
+        return Sent(answer["id"], bool(answer["duplicate"]) and answer["id"] != body["id"])
+
+    def send_many(self, messages: Iterable[Mapping[str, Any]], *, batch: int = _BATCH) -> list[str]:
+        """Send many messages, in the form that ``submit`` takes; returns their ids in order.
+
+        They go in batches of ``batch``, each stored whole or not at all. If one is refused, the batches before it stay
+        queued: the RefusedError names its wrong messages as ``line N``, counted from 1 over all messages.
+        """
+        ids: list[str] = []
+        for chunk in _chunks(messages, batch):
+            lines = b"\n".join(_encode({"id": new_id(), **message}) for message in chunk)
+            try:
+                answer = self._call("POST", "/v1/messages/batch", lines, "application/x-ndjson")
+            except RefusedError as error:
+                error.problems = tuple(_shifted(problem, len(ids)) for problem in error.problems)
+                if ids:
+                    error.message += f"; the {len(ids)} messages before this batch are queued"
+                    error.args = (error.message,)
+                raise
+            ids += answer["ids"]
+        return ids
+
+    def wait(self, message_id: str, *, tree: bool = False, timeout: float | None = None) -> bool:
+        """Wait until a message has ended (completed, failed, …); with ``tree``, it and all that came of it.
+
+        Returns False when ``timeout`` seconds (None: no limit) have passed and it has not. A gateway that is restarted
+        meanwhile does not disturb this.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+            hold = _HOLD if remaining is None else min(_HOLD, remaining)
+            path = f"/v1/messages/{_segment(message_id)}/wait?tree={int(tree)}&timeout={hold:.3f}"
+            patience = _WAIT_PATIENCE if remaining is None else min(_WAIT_PATIENCE, remaining)
+            answer = self._patiently(_Request("GET", path), hold + self._timeout, patience)
+            if answer["done"]:
+                return True
+            if remaining is not None and remaining <= hold:
+                return False
+
+    # -- seeing and steering ----------------------------------------------------------------------------------------
+
+    def health(self) -> dict[str, Any]:
+        """``{"squad", "pid", "ready", "waiting_for": [names], "failed": [{"name", "error"}]}``"""
+        return self._call("GET", "/v1/health")
+
+    def tree(self) -> dict[str, Any]:
+        """The actor tree now: ``{"squad", "taken_at", "actors": [...]}``, as ``squad inspect -o json`` prints it."""
+        return self._call("GET", "/v1/tree")
+
+    def types(self) -> list[dict[str, Any]]:
+        """The message types that this squad handles: ``{"name", "schema", "handled_by"}`` each."""
+        found: list[dict[str, Any]] = self._call("GET", "/v1/types")["types"]
+        return found
+
+    def convoys(self) -> list[dict[str, Any]]:
+        """Its convoys: ``{"name", "size", "target", "min", "max", "pinned", "workers", "reason"}`` each."""
+        found: list[dict[str, Any]] = self._call("GET", "/v1/convoys")["convoys"]
+        return found
+
+    def restart(self, name: str) -> None:
+        """Restart an agent, or all workers of a convoy, and end its quarantine."""
+        self._call("POST", f"/v1/agents/{_segment(name)}/restart", b"{}")
+
+    def resize(self, convoy: str, size: int | None) -> dict[str, Any]:
+        """Pin a convoy to ``size`` workers, or give it back to the monitor (None): ``{"convoy", "size", "pinned"}``."""
+        return self._call(
+            "POST", f"/v1/convoys/{_segment(convoy)}/resize", _encode({"size": "auto" if size is None else size})
+        )
+
+    # -- requests ---------------------------------------------------------------------------------------------------
+
+    def _call(
+        self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
+    ) -> dict[str, Any]:
+        return self._patiently(_Request(method, path, body, content_type), self._timeout, self._patience)
+
+    def _patiently(self, request: _Request, timeout: float, patience: float) -> dict[str, Any]:
+        """One request, repeated while the gateway is away and the squad is up. Raises as the class says."""
+        give_up = time.monotonic() + patience
+        pause = 0.0
+        while True:
+            try:
+                status, content = self._exchange(request, timeout)
+            except TimeoutError:
+                raise WaitTimeoutError(
+                    f"the squad in {self.home.path} did not answer within {timeout:g} s", hint="squad inspect"
+                ) from None
+            except (OSError, http.client.HTTPException) as error:
+                self.close()
+                if self.home.launcher() is None:
+                    raise NotRunningError(f"no squad is running in {self.home.path}", hint="squad start") from None
+                if time.monotonic() + pause > give_up:
+                    reason = str(error) or type(error).__name__
+                    raise NotRunningError(
+                        f"the squad in {self.home.path} is up, but its gateway does not answer: {reason}",
+                        hint="squad inspect shows its state; squad stop --force ends it",
+                    ) from None
+                time.sleep(pause)
+                pause = min(0.25, pause * 2 or 0.01)
+            else:
+                return _answer(status, content)
+
+    def _exchange(self, request: _Request, timeout: float) -> tuple[int, bytes]:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = _Connection(self.home)
+        connection.limit(timeout)
+        headers = {"Content-Type": request.content_type} if request.body is not None else {}
+        try:
+            try:
+                connection.request(request.method, request.path, request.body, headers)
+            except (BrokenPipeError, ConnectionResetError):
+                if connection.sock is None:
+                    raise
+                # A refusal may be waiting there: a body over the limit is not read to its end.
+            response = connection.getresponse()
+            content = response.read()
+        except BaseException:
+            connection.close()
+            raise
+        if response.will_close:
+            connection.close()
+        else:
+            self._idle.append(connection)
+        return response.status, content
+
+
+class _Request(NamedTuple):
+    method: str
+    path: str
+    body: bytes | None = None
+    content_type: str = "application/json"
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over the gateway's Unix socket."""
+
+    def __init__(self, home: Home) -> None:
+        super().__init__("localhost")
+        self._home = home
+        self._limit: float | None = None
+
+    def limit(self, seconds: float) -> None:
+        """How long a send or an answer may take from now on."""
+        self._limit = seconds
+        if self.sock is not None:
+            self.sock.settimeout(seconds)
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.sock.settimeout(self._limit)
+            _connect(self.sock, self._home.socket())
+        except BaseException:
+            self.close()
+            raise
+
+
+def _connect(sock: socket.socket, path: Path) -> None:
+    """Connect to a socket file, through its folder's descriptor when the path is too long for the system call."""
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+        sock.connect(str(path))
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sock.connect(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)
+
+
+def _answer(status: int, content: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise SquadError(
+            f"the gateway answered with status {status} and no JSON", hint="its log is logs/gateway.jsonl in the home"
+        )
+    if status < 400:
+        return document
+    _raise(status, document.get("error") or {})
+
+
+def _raise(status: int, error: dict[str, Any]) -> NoReturn:
+    kinds: dict[int, type[SquadError]] = {
+        Exit.USAGE: UsageError if status in (404, 405) else RefusedError,
+        Exit.NOT_RUNNING: NotRunningError,
+        Exit.CONFIG: ConfigError,
+        Exit.TIMED_OUT: WaitTimeoutError,
+    }
+    by_status: dict[int, type[SquadError]] = {409: QueueFullError, 429: RateLimitError}
+    kind = by_status.get(status) or kinds.get(error.get("exit", Exit.FAILED), SquadError)
+    problems = [
+        Problem(str(item.get("where", "")), str(item.get("what", "")), str(item.get("hint", "")))
+        for item in error.get("problems", ())
+    ]
+    message = str(error.get("message") or f"the gateway answered with status {status}")
+    raise kind(message, hint=str(error.get("hint", "")), problems=problems)
+
+
+def _encode(value: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RefusedError("the message cannot be written as JSON", problems=[Problem("payload", str(error))]) from None
+
+
+def _from_instance(message: Any, payload: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
+    from squad.messages import type_of
+
+    if payload is not None:
+        raise UsageError("a message object carries its own fields: give it without a payload")
+    try:
+        declared = type_of(message)
+    except TypeError as error:
+        raise UsageError(str(error)) from None
+    fields: dict[str, Any] = json.loads(declared.encode(message))
+    return declared.name, fields
+
+
+def _seconds(delay: float | str) -> float:
+    try:
+        return parse_duration(delay)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _segment(name: str) -> str:
+    return quote(name, safe="", errors="replace")
+
+
+def _chunks(messages: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    rest = iter(messages)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def _shifted(problem: Problem, by: int) -> Problem:
+    """The same problem, its ``line N`` counted from the first message of all and not from its batch's first."""
+    word, _, rest = problem.where.partition(" ")
+    number, colon, field = rest.partition(":")
+    if word != "line" or not number.isdigit():
+        return problem
+    return Problem(f"line {int(number) + by}{colon}{field}", problem.what, problem.hint)

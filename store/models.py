@@ -1,0 +1,139 @@
+"""The tables as peewee models, for reading.
+
+The migrations make the tables, and the writer fills them with statements of its own, which are several times as fast;
+a test holds models and tables together. The models belong to no database: say ``query.execute(database)``.
+Times are text as ``squad.store.times`` writes it, except ``not_before``; JSON is text.
+"""
+
+from __future__ import annotations
+
+from peewee import AutoField, FloatField, ForeignKeyField, IntegerField, Model, TextField
+
+STATUSES = ("queued", "running", "completed", "failed", "cancelled", "expired")
+OPEN = ("queued", "running")
+"""The statuses of a message that has not ended."""
+
+
+class SchemaVersion(Model):
+    """One row for each migration that ran; the highest version is the database's."""
+
+    version = IntegerField(primary_key=True)
+    name = TextField()
+    applied_at = TextField()
+
+    class Meta:
+        table_name = "schema_version"
+
+
+class Task(Model):
+    """A message, from its acceptance on. ``id`` is the order of arrival."""
+
+    id = AutoField()
+    task_id = TextField(unique=True)
+    parent_id = TextField(null=True)
+    root_id = TextField(null=True)  # null: the same as task_id
+    sender = TextField()
+    recipient = TextField()
+    type = TextField()
+    priority = IntegerField(default=5)  # 1 (first) to 10
+    status = TextField(default="queued", choices=[(status, status) for status in STATUSES])
+    attempts = IntegerField(default=0)  # charged so far
+    not_before = FloatField(null=True)  # seconds since the epoch; null: ready
+    lease_owner = TextField(null=True)  # the worker that has it, or had it last
+    fence = IntegerField(default=0)  # how often it was claimed
+    claimed_at = TextField(null=True)
+    created_at = TextField()
+    started_at = TextField(null=True)
+    completed_at = TextField(null=True)  # set by every end
+    duration_ms = IntegerField(null=True)
+    key = TextField(null=True)
+    error_message = TextField(null=True)
+    payload = TextField()
+    result = TextField(null=True)
+
+    class Meta:
+        table_name = "tasks"
+
+
+class Attempt(Model):
+    """An attempt that did not complete."""
+
+    id = AutoField()
+    task = ForeignKeyField(Task, column_name="task_row", backref="failures", on_delete="CASCADE")
+    number = IntegerField()  # from 1
+    worker = TextField()
+    started_at = TextField(null=True)
+    ended_at = TextField()
+    outcome = TextField()  # error, timeout, refused, crash
+    error = TextField()
+
+    class Meta:
+        table_name = "attempts"
+
+
+class AgentState(Model):
+    """The small durable state of an agent's own."""
+
+    agent = TextField(primary_key=True)
+    version = IntegerField()
+    updated_at = TextField()
+    state = TextField()
+
+    class Meta:
+        table_name = "agent_state"
+
+
+class Event(Model):
+    """Something that happened to the squad, for people."""
+
+    id = AutoField()
+    at = TextField()
+    kind = TextField()
+    subject = TextField()
+    detail = TextField()
+
+    class Meta:
+        table_name = "events"
+
+
+class ConvoyResize(Model):
+    """A change of a convoy's size, and why."""
+
+    id = AutoField()
+    at = TextField()
+    convoy = TextField()
+    from_size = IntegerField()
+    to_size = IntegerField()
+    reason = TextField()
+    readings = TextField()
+
+    class Meta:
+        table_name = "convoy_resizes"
+
+
+class Keeper(Model):
+    """What the supervisor must remember across restarts."""
+
+    key = TextField(primary_key=True)
+    value = TextField()
+    updated_at = TextField()
+
+    class Meta:
+        table_name = "keeper"
+
+
+class QueueDepth(Model):
+    """The view of waiting messages by recipient; recipients without any are absent."""
+
+    agent = TextField()
+    queued_tasks = IntegerField()
+    high_priority = IntegerField()  # 1 and 2
+    normal_priority = IntegerField()  # 3 to 7
+    low_priority = IntegerField()  # 8 to 10
+
+    class Meta:
+        table_name = "queue_depth"
+        primary_key = False
+
+
+TABLES = (SchemaVersion, Task, Attempt, AgentState, Event, ConvoyResize, Keeper)

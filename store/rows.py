@@ -1,0 +1,71 @@
+"""The rows that cross the store's border: plain, picklable, and in units that SQL and people share.
+
+Times are seconds since the epoch (float) here and ISO 8601 UTC text in the tables.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class NewTask(NamedTuple):
+    """A message to be stored. ``payload`` is JSON text that was checked against its type."""
+
+    task_id: str
+    sender: str
+    recipient: str
+    type: str
+    payload: str
+    priority: int = 5
+    parent_id: str | None = None
+    root_id: str | None = None  # None: this message is its own root
+    not_before: float | None = None
+    key: str | None = None
+
+
+class Submitted(NamedTuple):
+    """What became of a NewTask: the id under which it is stored; ``duplicate`` when it was there before."""
+
+    task_id: str
+    duplicate: bool
+
+
+class Lease(NamedTuple):
+    """A claimed message. ``row`` and ``fence`` name the claim: an outcome is accepted under exactly this pair."""
+
+    row: int
+    fence: int
+    task_id: str
+    sender: str
+    type: str
+    payload: str
+    priority: int
+    attempt: int  # 1 for the first
+    root_id: str
+
+
+class Outcome(NamedTuple):
+    """How a lease ended.
+
+    ``kind``:
+      ``done``      completed; ``result`` is JSON text
+      ``error``     an attempt failed: retried with backoff, or dead after the last
+      ``timeout``   likewise; the handler ran too long
+      ``refused``   dead at once
+      ``retry``     given back until ``not_before``; not an attempt
+      ``returned``  never begun; given back at once; not an attempt
+    ``sends`` and ``state`` take effect only with ``done``. ``state`` is the agent's whole new state as JSON text,
+    None when unchanged, and is accepted only on top of ``state_version``.
+    """
+
+    row: int
+    fence: int
+    kind: str
+    started: float = 0.0
+    duration_ms: int = 0
+    result: str | None = None
+    error: str = ""
+    not_before: float | None = None
+    sends: tuple[NewTask, ...] = ()
+    state: str | None = None
+    state_version: int = 0

@@ -1,0 +1,25 @@
+"""Times in the tables: ISO 8601, UTC, milliseconds, ``Z`` at the end, so that text order is time order."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from functools import lru_cache
+
+
+@lru_cache(maxsize=64)
+def _second(whole: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+
+
+def iso(seconds: float) -> str:
+    """``2026-01-31T09:30:00.250Z`` from seconds since the epoch. What is under a millisecond is cut off."""
+    milliseconds = int(seconds * 1000 + 1e-3)  # the addend makes up for 0.25 stored as 0.2499999
+    whole, rest = divmod(milliseconds, 1000)
+    return f"{_second(whole)}.{rest:03d}Z"
+
+
+def seconds(text: str) -> float:
+    """Seconds since the epoch from what ``iso`` wrote. Raises ValueError for anything that is no ISO 8601 time."""
+    when = datetime.fromisoformat(text)
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

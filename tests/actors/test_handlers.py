@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+
+from squad.actors.context import Context
+from squad.actors.handlers import Agent, describe, handled_types, handles, problems
+from squad.messages import message
+
+
+@message("ping")
+class Ping:
+    n: int
+
+
+@message("pong")
+class Pong:
+    n: int
+
+
+class Base(Agent):
+    @handles(Ping)
+    def ping(self, msg: Ping, ctx: Context) -> int:
+        return msg.n
+
+
+class Derived(Base):
+    @handles(Pong)
+    async def pong(self, msg: Pong, ctx: Context) -> int:
+        return msg.n
+
+
+def test_handlers_are_inherited_and_added_to() -> None:
+    assert set(handled_types(Base)) == {"ping"}
+    assert set(handled_types(Derived)) == {"ping", "pong"}
+    assert problems(Derived) == []
+    assert describe(Derived)["types"]["ping"]["schema"]["properties"]["n"]["type"] == "integer"
+
+
+def test_one_method_may_handle_two_types() -> None:
+    class Both(Agent):
+        @handles(Ping)
+        @handles(Pong)
+        def any(self, msg: Ping | Pong, ctx: Context) -> int:
+            return msg.n
+
+    assert set(handled_types(Both)) == {"ping", "pong"}
+
+
+def test_one_type_handled_twice_is_an_error() -> None:
+    with pytest.raises(TypeError, match="handles 'ping' twice: in one and in two"):
+
+        class Twice(Agent):
+            @handles(Ping)
+            def one(self, msg: Ping, ctx: Context) -> None: ...
+
+            @handles(Ping)
+            def two(self, msg: Ping, ctx: Context) -> None: ...
+
+
+def test_a_handler_takes_a_message_and_a_context() -> None:
+    with pytest.raises(TypeError, match=r"takes \(self, msg, ctx\)"):
+
+        @handles(Ping)
+        def short(self: object, msg: Ping) -> None: ...
+
+
+def test_what_is_no_agent_is_named() -> None:
+    class Idle(Agent):
+        pass
+
+    @message("odd")
+    class Odd:
+        thing: Context
+
+    class Uncheckable(Agent):
+        @handles(Odd)
+        def odd(self, msg: Odd, ctx: Context) -> None: ...
+
+    assert problems(dict) == ["is not an agent: let it inherit from squad.Agent"]
+    assert problems(Idle) == ["handles no message: mark a method with @handles(MessageType)"]
+    assert "its message type 'odd' cannot be checked" in problems(Uncheckable)[0]

@@ -1,0 +1,23 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# The machines that run this are slow now and then; a deadline for each example would measure them, not us.
+settings.register_profile("squad", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("squad")
+
+
+@pytest.fixture(autouse=True)
+def _no_home_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A squad of the person who runs the tests is none of theirs."""
+    for name in ("SQUAD_HOME", "SQUAD_MARK"):
+        monkeypatch.delenv(name, raising=False)
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
