@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -119,6 +120,11 @@ class Child:
         }
 
 
+def convoy_key(name: str) -> str:
+    """Under which a convoy's size that was set by hand is kept in the store."""
+    return f"convoy/{name}"
+
+
 @dataclass(slots=True)
 class Convoy:
     """A pool behind one name: how many workers it should have, and why."""
@@ -128,6 +134,18 @@ class Convoy:
     size: int
     reason: str = "at its start"
     pinned: bool = False
+    stopped: bool = False  # left out at the start, until it is restarted by name
+
+    def kept(self) -> tuple[str, str]:
+        """What to keep of it in the store, so that a size set by hand outlives restarts."""
+        return convoy_key(self.name), json.dumps({"size": self.size if self.pinned else None})
+
+    def recall(self, text: str) -> None:
+        """Take up what was kept; the configuration's bounds may have changed since."""
+        size = json.loads(text)["size"]
+        if size is not None:
+            self.size = max(self.settings.min, min(self.settings.max, size))
+            self.reason, self.pinned = "set by hand", True
 
     def spec(self, number: int) -> ChildSpec:
         return ChildSpec(f"{self.name}-{number}", "worker", self.name, self.settings)

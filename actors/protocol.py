@@ -30,6 +30,7 @@ class Boot:
     config: Any  # squad.config.schema.SquadConfig
     generation: int  # how many trees this launcher has started, from 1
     recipients: dict[str, frozenset[str]]  # every agent and convoy, and the types it handles
+    only: frozenset[str] | None = None  # start these agents and convoys; the others accept messages and wait (None: all)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +138,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class StorageReady:
-    """Storage to supervisor: open, migrated and serving."""
+    """Storage to supervisor: open, migrated and serving. ``kept`` is what the supervisor asked it to keep."""
 
     worker: str
+    kept: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +268,8 @@ class Readings:
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """Monitor or gateway to supervisor: a convoy's size. ``size`` None: back to automatic."""
+    """Monitor or gateway to supervisor: a convoy's size. With ``pin`` it is set by hand and stays; ``size`` None: back to
+    automatic."""
 
     convoy: str
     size: int | None

@@ -14,6 +14,7 @@ import psutil
 
 from squad.actors import logs
 from squad.actors.base import Actor, receives
+from squad.actors.children import convoy_key
 from squad.actors.mailbox import Broker
 from squad.actors.protocol import (
     Address,
@@ -76,11 +77,12 @@ class Storage(Actor):
             return
         self._broker = Broker(writer, retry_delay, send=lambda address, out: self.post(lambda: self.tell(address, out)))
         self._broker.recover(msg.extra.get("alive"), msg.extra.get("in_hand", {}))
+        kept = {key: text for name in msg.config.convoys if (text := writer.get(key := convoy_key(name))) is not None}
         self._broker.start()
         for early in self._early:
             self._broker.put(*early)
         self._early.clear()
-        self.tell(sender, StorageReady(self._worker))
+        self.tell(sender, StorageReady(self._worker, kept))
         self.tell(sender, Report(self._worker, "ready"))
 
     def _pass_on(self, msg: Any, sender: Address) -> None:

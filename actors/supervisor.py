@@ -17,8 +17,8 @@ import psutil
 from squad.actors import blackbox, logs, tree
 from squad.actors.agent import AgentActor
 from squad.actors.base import Actor, receives
-from squad.actors.children import CORE, Child, ChildSpec, Convoy
-from squad.actors.gateway import Gateway
+from squad.actors.children import CORE, Child, ChildSpec, Convoy, convoy_key
+from squad.actors.gateway.actor import Gateway
 from squad.actors.monitor import Monitor
 from squad.actors.protocol import (
     Address,
@@ -55,6 +55,7 @@ from squad.actors.storage import Storage
 _SWEEP = 1.0  # seconds between looks at the processes
 _SAVE = 5.0  # seconds between copies of the tree for when no squad runs
 _START_LIMIT = 30.0  # seconds in which a new process must say Started
+_FORK_AGAIN = 1.0  # seconds until a fork that failed is tried again
 _ACTORS: dict[str, type[Actor]] = {
     "storage": Storage,
     "monitor": Monitor,
@@ -101,10 +102,12 @@ class Supervisor(Actor):
         for kind in CORE:
             self._add(ChildSpec(kind, kind))
         for name, settings in msg.config.agents.items():
-            self._add(ChildSpec(name, "agent", name, settings))
+            agent = self._add(ChildSpec(name, "agent", name, settings))
+            if msg.only is not None and name not in msg.only:
+                agent.become("stopped")
         for name, convoy in msg.config.convoys.items():
-            self._convoys[name] = Convoy(name, convoy, convoy.min)
-            self._fit(self._convoys[name])
+            stopped = msg.only is not None and name not in msg.only
+            self._convoys[name] = Convoy(name, convoy, convoy.min, stopped=stopped)
         self._start(self._children["storage"])  # everybody else starts when it is ready
         self.after(_SWEEP, "sweep")
         self.after(self._config.supervision.health.interval, "health")
@@ -133,6 +136,11 @@ class Supervisor(Actor):
         storage = self._children["storage"].address
         address, child.pid = self.spawn(_ACTORS[child.spec.kind])
         child.address, child.spawned = address, time.monotonic()
+        if child.pid is None:
+            child.last_error = "no process could be forked for it"
+            delay = child.budget.crashed(time.monotonic())
+            self._again(child, child.last_error, None if delay is None else max(delay, _FORK_AGAIN))
+            return
         self.tell(address, Begin(child.spec, child.new_worker(), str(self._home), self._config, storage, extra))
 
     @receives(Started)
@@ -147,18 +155,24 @@ class Supervisor(Actor):
         child = self._by_worker(msg.worker)
         if child is None:
             return
+        child.address = sender  # the address that spawn gave is known only here
         child.become("ready")
         for released in self._unreleased.values():
             self.tell(child.address, released)
         for record in self._history:
             self.tell(child.address, record)
         self._history.clear()
+        if not self._alive_known:
+            for convoy in self._convoys.values():
+                if (text := msg.kept.get(convoy_key(convoy.name))) is not None:
+                    convoy.recall(text)
+                self._fit(convoy)
         for other in self._children.values():
             if other is child:
                 continue
             if other.running:
                 self.tell(other.address, StorageAt(child.address))
-            elif not self._alive_known:
+            elif not self._alive_known and other.state != "stopped":
                 self._start(other)
         self._alive_known = True
 
@@ -346,6 +360,8 @@ class Supervisor(Actor):
 
     def _fit(self, convoy: Convoy) -> None:
         """Bring a convoy to its size: start what is missing, drain what is too much."""
+        if convoy.stopped:
+            return
         workers = self._workers(convoy)
         staying = [child for child in workers if child.after_exit != "remove"]
         taken = {child.name for child in workers}
@@ -372,15 +388,21 @@ class Supervisor(Actor):
         if convoy is None:
             self.tell(sender, Reply(msg.request, f"no convoy is called {msg.convoy!r}"))
             return
-        if msg.pin or msg.size is None:
-            convoy.pinned = msg.size is not None
-        elif convoy.pinned:
+        if msg.pin and msg.size is not None and not convoy.settings.min <= msg.size <= convoy.settings.max:
+            bounds = f"from {convoy.settings.min} to {convoy.settings.max} workers"
+            self.tell(sender, Reply(msg.request, f"{convoy.name} has {bounds} by its configuration, not {msg.size}"))
+            return
+        if convoy.pinned and not msg.pin:
             return  # the monitor did not know yet
+        if msg.pin:
+            convoy.pinned = msg.size is not None
         if msg.size is not None and msg.size != convoy.size:
             before, convoy.size, convoy.reason = convoy.size, msg.size, msg.reason
             self._log.info("%s: %d to %d workers: %s", convoy.name, before, convoy.size, msg.reason)
             self._record(Record(resizes=((convoy.name, before, convoy.size, msg.reason, msg.readings),)))
             self._fit(convoy)
+        if msg.pin:
+            self._record(Record(put=(convoy.kept(),)))
         if msg.request:
             self.tell(sender, Reply(msg.request, detail={"size": convoy.size, "pinned": convoy.pinned}))
         self._tell_monitor()
@@ -394,6 +416,7 @@ class Supervisor(Actor):
         convoys = [
             (v.name, v.size, v.pinned, tuple(c.worker for c in self._workers(v) if c.running))
             for v in self._convoys.values()
+            if not v.stopped
         ]
         self.tell(monitor.address, Roster(tuple(processes), tuple(convoys)))
 
@@ -412,6 +435,12 @@ class Supervisor(Actor):
 
     @receives(Restart)
     def on_restart(self, msg: Restart, sender: Address) -> None:
+        if msg.name in self._convoys and self._convoys[msg.name].stopped:
+            self._convoys[msg.name].stopped = False
+            self._fit(self._convoys[msg.name])
+            self._tell_monitor()
+            self.tell(sender, Reply(msg.request, detail={"restarted": [msg.name]}))
+            return
         named = [c for c in self._children.values() if msg.name in (c.name, c.spec.recipient)]
         if not named:
             self.tell(sender, Reply(msg.request, f"no agent is called {msg.name!r}"))

@@ -96,12 +96,13 @@ def _convoy(convoy: Convoy, workers: list[Child]) -> Row:
     known_memory = [worker.memory_bytes for worker in ready if worker.memory_bytes is not None]
     errors = [worker.last_error for worker in workers if worker.last_error]
     quarantined = all(worker.state == "quarantined" for worker in workers) and workers
+    state = "quarantined" if quarantined else "ready" if len(ready) == convoy.size else "resizing"
     return {
         "name": convoy.name,
         "kind": "convoy",
         "parent": "supervisor",
         "pid": None,
-        "state": "quarantined" if quarantined else "ready" if len(ready) == convoy.size else "resizing",
+        "state": "stopped" if convoy.stopped else state,
         "since": iso(min((worker.since for worker in workers), default=time.time())),
         "restarts": sum(worker.restarts for worker in workers),
         "cpu_percent": round(sum(known_cpu), 1) if known_cpu else None,

@@ -17,7 +17,6 @@ from yaml.events import (
     AliasEvent,
     CollectionEndEvent,
     DocumentStartEvent,
-    Event,
     ScalarEvent,
     SequenceStartEvent,
     StreamEndEvent,
@@ -32,13 +31,13 @@ MAX_DEPTH = 40
 MAX_VALUES = 200_000
 """A file may hold this many values once its aliases are written out: many times what a thousand agents need."""
 
-_TAG = "tag:yaml.org,2002:"
-_TEXT, _MERGE, _NULL = _TAG + "str", _TAG + "merge", _TAG + "null"
-_BOOL, _INT, _FLOAT = _TAG + "bool", _TAG + "int", _TAG + "float"
-_PLAIN = {"!", _TAG + "map", _TAG + "seq", _TEXT}  # tags that say only what stands there anyway
+TAG = "tag:yaml.org,2002:"
+_TEXT, _MERGE, _NULL = TAG + "str", TAG + "merge", TAG + "null"
+_BOOL, _INT, _FLOAT = TAG + "bool", TAG + "int", TAG + "float"
+_PLAIN = {"!", TAG + "map", TAG + "seq", _TEXT}  # tags that say only what stands there anyway
 
-_INT_FORM = re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0o[0-7_]+)$")
-_FLOAT_FORM = re.compile(
+INT_FORM = re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0o[0-7_]+)$")
+FLOAT_FORM = re.compile(
     r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?$"
     r"|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$"
     r"|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
@@ -50,8 +49,8 @@ class Resolver(BaseResolver):
 
 
 Resolver.add_implicit_resolver(_BOOL, re.compile(r"(?i:yes|no|true|false|on|off)$"), list("yYnNtTfFoO"))
-Resolver.add_implicit_resolver(_INT, _INT_FORM, list("-+0123456789"))
-Resolver.add_implicit_resolver(_FLOAT, _FLOAT_FORM, list("-+0123456789."))
+Resolver.add_implicit_resolver(_INT, INT_FORM, list("-+0123456789"))
+Resolver.add_implicit_resolver(_FLOAT, FLOAT_FORM, list("-+0123456789."))
 Resolver.add_implicit_resolver(_NULL, re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
 Resolver.add_implicit_resolver(_MERGE, re.compile(r"<<$"), ["<"])
 
@@ -121,6 +120,7 @@ class _DocumentReader:
         self._name = name
         self._anchors: dict[str, _Node] = {}
         self._values = 0
+        self._expanding = 1  # the line of the outermost key whose value is being written out
         self._resolver = Resolver()
 
     def problem(self, line: int, what: str, hint: str = "") -> None:
@@ -174,7 +174,7 @@ class _DocumentReader:
             node = self._mapping(line, depth)
         tag: str | None = event.tag
         if tag is not None and tag not in _PLAIN:
-            shown = "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
+            shown = "!!" + tag.removeprefix(TAG) if tag.startswith(TAG) else tag
             self.problem(line, f"the tag {shown} cannot be used here", "remove it: configuration is plain data")
             node.bad = True
         if event.anchor is not None:
@@ -249,7 +249,9 @@ class _DocumentReader:
 
     def expand(self, node: _Node, loc: Loc, key_line: int, depth: int) -> Any:
         """Plain data, with aliases and merges written out; records the place of every value."""
-        self._spend(1, depth, key_line)
+        if depth <= 1:
+            self._expanding = key_line
+        self._spend(1, depth)
         self.places[loc] = Place(key_line, node.line, node.text, node.bad)
         if node.items is not None:
             return [self.expand(item, (*loc, n), item.line, depth + 1) for n, item in enumerate(node.items)]
@@ -258,7 +260,8 @@ class _DocumentReader:
             return {key.value: self.expand(value, (*loc, key.value), key.line, depth + 1) for key, value in pairs}
         return node.value
 
-    def _spend(self, values: int, depth: int, line: int) -> None:
+    def _spend(self, values: int, depth: int) -> None:
+        line = self._expanding
         self._values += values
         if self._values > MAX_VALUES:
             raise _StopError(line, f"with its aliases written out this is more than {MAX_VALUES} values")
@@ -267,7 +270,7 @@ class _DocumentReader:
 
     def _merged(self, node: _Node, depth: int) -> list[tuple[_Node, _Node]]:
         """A mapping's own pairs, then what it takes in by ``<<`` and does not have itself; the first one wins."""
-        self._spend(len(node.pairs or ()), depth, node.line)
+        self._spend(len(node.pairs or ()), depth)
         found = {key.value: (key, value) for key, value in node.pairs or ()}
         for merged in node.merges:
             for key, value in self._merged(merged, depth + 1):
@@ -290,7 +293,7 @@ def describe(value: Any, text: str | None = None) -> str:
     return "a list" if isinstance(value, list) else f"the number {text or value}"
 
 
-def _line(event: Event) -> int:
+def _line(event: Any) -> int:
     return int(event.start_mark.line) + 1
 
 
@@ -313,5 +316,6 @@ def _syntax_error(error: yaml.MarkedYAMLError) -> _StopError:
 
 
 def _mark_line(error: yaml.MarkedYAMLError, at_start: bool) -> int:
-    marks = (error.context_mark, error.problem_mark) if at_start else (error.problem_mark, error.context_mark)
-    return next((mark.line + 1 for mark in marks if mark is not None), 1)
+    first, second = (error.context_mark, error.problem_mark) if at_start else (error.problem_mark, error.context_mark)
+    mark = first or second
+    return mark.line + 1 if mark else 1

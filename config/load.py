@@ -23,7 +23,7 @@ _EXAMPLE = "a squad needs at least:  agents: {scanner: {class: './agents.py:Scan
 
 def load(path: Path) -> SquadConfig:
     """The configuration in a file. Raises ConfigError, whose ``problems`` are all mistakes found, by line."""
-    name = _shown(path)
+    name = shown(path)
     base_dir = Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() would follow a symbolic link
     return parse(_text(path, name), name=name, base_dir=base_dir, source=base_dir / path.name)
 
@@ -73,8 +73,8 @@ def _refusal(name: str, found: list[tuple[int, Problem]]) -> ConfigError:
     return ConfigError(f"{name} has {count}", hint=f"correct it, then: squad config check {name}", problems=problems)
 
 
-def _shown(path: Path) -> str:
-    """The path as people can use it: relative when it lies below the current folder."""
+def shown(path: Path) -> str:
+    """The path as people can use it: relative when it lies in the current folder."""
     try:
         return str(path.relative_to(Path.cwd()))
     except (ValueError, OSError):

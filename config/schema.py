@@ -64,10 +64,11 @@ class Section(BaseModel):
 class RateConfig(Section):
     """A token bucket: how many messages a minute, and how many at once after a pause."""
 
-    per_minute: float = Field(default=100.0, gt=0, description="Messages a minute on average.")
+    per_minute: float = Field(default=100, gt=0, description="Messages a minute on average.")
     burst: int = Field(default=20, ge=1, description="Messages that may go at once after a pause.")
     when_empty: Literal["wait", "raise"] = Field(
-        default="wait", description="`wait` until there is room, or `raise` RateLimitError. Only `send_rate` heeds it."
+        default="wait",
+        description="For `send_rate` only: `ctx.send` either waits until there is room, or raises RateLimitError.",
     )
 
 
@@ -115,9 +116,7 @@ class RetryConfig(Section):
     max_attempts: int = Field(default=3, ge=1, description="Attempts before the message becomes a dead letter.")
     backoff: Duration = Field(default=written("1s"), description="Wait before the second attempt.")
     cap: Duration = Field(default=written("5m"), description="Longest wait between two attempts.")
-    jitter: float = Field(
-        default=0.2, ge=0, le=1, description="Random share of each wait: 0.2 is up to 20 % more or less."
-    )
+    jitter: float = Field(default=0.2, ge=0, le=1, description="Random part taken off each wait: 0.2 is up to 20 %.")
 
     @field_validator("cap")
     @classmethod
@@ -127,17 +126,15 @@ class RetryConfig(Section):
 
 
 class RestartConfig(Section):
-    """When a process that ended is started again. Waits double from `backoff` to `cap`."""
+    """When a process that crashed is started again: at once, then after waits that double from `backoff` to `cap`."""
 
     intensity: int = Field(
         default=3, ge=0, description="Restarts within `period`; one more and the agent is quarantined."
     )
     period: Duration = Field(default=written("60s"), gt=0, description="Time within which restarts are counted.")
-    backoff: Duration = Field(default=written("100ms"), description="Wait before the first restart.")
+    backoff: Duration = Field(default=written("100ms"), description="Wait before the second restart in a row.")
     cap: Duration = Field(default=written("30s"), description="Longest wait between two restarts.")
-    jitter: float = Field(
-        default=0.2, ge=0, le=1, description="Random share of each wait: 0.2 is up to 20 % more or less."
-    )
+    jitter: float = Field(default=0.2, ge=0, le=1, description="Random part taken off each wait: 0.2 is up to 20 %.")
 
 
 class AgentConfig(Section):
@@ -168,8 +165,8 @@ class AgentConfig(Section):
 class ConvoyConfig(AgentConfig):
     """A pool of identical agents behind one name. It has all keys of an agent, and its size."""
 
-    min: int = Field(default=5, ge=1, le=1000, description="Fewest workers.")
-    max: int = Field(default=20, ge=1, le=1000, description="Most workers.")
+    min: int = Field(default=5, ge=1, le=100, description="Fewest workers.")
+    max: int = Field(default=20, ge=1, le=100, description="Most workers, if memory and cores allow (two a core).")
     memory_per_worker: Annotated[Size, sized("1MB", "1000GB")] = Field(
         default=written("500MB"), description="Memory to reckon with for a new worker until it has been measured."
     )
@@ -241,15 +238,13 @@ class LimitsConfig(Section):
 
 
 class MonitorConfig(Section):
-    """The readings by which convoys grow and shrink."""
+    """The readings of the machine by which convoys grow and shrink."""
 
     interval: Duration = Field(default=written("2s"), description="Time between two readings, 100ms or more.")
     cpu_threshold: float = Field(
-        default=80.0, ge=0, le=100, description="CPU use of the machine in % above which none grows."
+        default=80, ge=0, le=100, description="CPU use in % above which a convoy has at most a worker a core."
     )
-    memory_threshold: float = Field(
-        default=85.0, ge=0, le=100, description="Memory use of the machine in % above which none grows."
-    )
+    memory_threshold: float = Field(default=85, ge=0, le=100, description="Memory use in % above which convoys shrink.")
     grow_after: int = Field(default=2, ge=1, description="Readings in a row that must ask for growth.")
     shrink_after: int = Field(default=5, ge=1, description="Readings in a row that must ask for shrinking.")
 
@@ -307,7 +302,7 @@ class SquadConfig(Section):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         for name in clashes(self.agents, self.convoys):
-            raise PydanticCustomError("clash", "{name!r} is both an agent and a convoy", {"name": name})
+            raise PydanticCustomError("clash", "{name} is both an agent and a convoy", {"name": repr(name)})
         groups: tuple[dict[str, Any], ...] = (self.agents, self.convoys)
         for group in groups:
             for name, agent in group.items():

@@ -16,9 +16,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, NoReturn, Self
 from urllib.parse import quote
 
@@ -28,7 +26,6 @@ from squad.errors import (
     Exit,
     NotRunningError,
     Problem,
-    QueueFullError,
     RateLimitError,
     RefusedError,
     SquadError,
@@ -42,6 +39,8 @@ _LONGEST_SOCKET_PATH = 107  # bytes, Linux
 _HOLD = 20.0  # seconds that one waiting request is held open by the gateway
 _WAIT_PATIENCE = 60.0  # seconds that the gateway may be away during a wait: more than a restart's longest backoff
 _BATCH = 500  # messages in one request and one transaction
+MOST_IN_BATCH = 100_000  # likewise; the gateway takes no more
+_MOST_BYTES = 60 * 1024 * 1024  # likewise
 
 
 class Sent(NamedTuple):
@@ -72,9 +71,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -128,18 +125,30 @@ class Client:
         They go in batches of ``batch``, each stored whole or not at all. If one is refused, the batches before it stay
         queued: the RefusedError names its wrong messages as ``line N``, counted from 1 over all messages.
         """
+        return self._send_batches((_encode({"id": new_id(), **message}) for message in messages), batch)
+
+    def send_lines(self, lines: Iterable[bytes], *, batch: int = MOST_IN_BATCH) -> list[str]:
+        """The same for messages that are JSON text already, one on each line; blank lines count, and are skipped.
+
+        A line without an ``id`` is given one. What is wrong with a line is left for the gateway to say.
+        """
+        return self._send_batches((_with_id(line) for line in lines), batch)
+
+    def _send_batches(self, lines: Iterable[bytes], most: int) -> list[str]:
         ids: list[str] = []
-        for chunk in _chunks(messages, batch):
-            lines = b"\n".join(_encode({"id": new_id(), **message}) for message in chunk)
+        before = 0
+        for chunk in _chunks(lines, most):
+            if not any(line.strip() for line in chunk):
+                continue
             try:
-                answer = self._call("POST", "/v1/messages/batch", lines, "application/x-ndjson")
+                ids += self._call("POST", "/v1/messages/batch", b"\n".join(chunk), "application/x-ndjson")["ids"]
             except RefusedError as error:
-                error.problems = tuple(_shifted(problem, len(ids)) for problem in error.problems)
+                error.problems = tuple(_shifted(problem, before) for problem in error.problems)
                 if ids:
-                    error.message += f"; the {len(ids)} messages before this batch are queued"
+                    error.message += f"; the {len(ids)} messages of the batches before it are queued"
                     error.args = (error.message,)
                 raise
-            ids += answer["ids"]
+            before += len(chunk)
         return ids
 
     def wait(self, message_id: str, *, tree: bool = False, timeout: float | None = None) -> bool:
@@ -313,14 +322,16 @@ def _raise(status: int, error: dict[str, Any]) -> NoReturn:
         Exit.CONFIG: ConfigError,
         Exit.TIMED_OUT: WaitTimeoutError,
     }
-    by_status: dict[int, type[SquadError]] = {409: QueueFullError, 429: RateLimitError}
-    kind = by_status.get(status) or kinds.get(error.get("exit", Exit.FAILED), SquadError)
+    kind = RateLimitError if status == 429 else kinds.get(error.get("exit", Exit.FAILED), SquadError)
     problems = [
         Problem(str(item.get("where", "")), str(item.get("what", "")), str(item.get("hint", "")))
         for item in error.get("problems", ())
     ]
     message = str(error.get("message") or f"the gateway answered with status {status}")
-    raise kind(message, hint=str(error.get("hint", "")), problems=problems)
+    raised = kind(message, hint=str(error.get("hint", "")), problems=problems)
+    if isinstance(raised, RateLimitError):
+        raised.retry_after = float(error.get("retry_after") or 0.0)
+    raise raised
 
 
 def _encode(value: Mapping[str, Any]) -> bytes:
@@ -354,9 +365,28 @@ def _segment(name: str) -> str:
     return quote(name, safe="", errors="replace")
 
 
-def _chunks(messages: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
-    rest = iter(messages)
-    while chunk := list(islice(rest, size)):
+def _with_id(line: bytes) -> bytes:
+    """The line with an id of ours in front of its other fields, which stay as they were written."""
+    try:
+        message = json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return line
+    if not isinstance(message, dict) or not message or "id" in message:
+        return line
+    return b'{"id":"%s",%s' % (new_id().encode(), line.lstrip()[1:])
+
+
+def _chunks(lines: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
+    """Lists of up to ``most`` lines, and of fewer when the lines are long."""
+    chunk: list[bytes] = []
+    size = 0
+    for line in lines:
+        if chunk and (len(chunk) >= most or size + len(line) > _MOST_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line) + 1
+    if chunk:
         yield chunk
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 from peewee import AutoField, FloatField, ForeignKeyField, IntegerField, Model, TextField
 
 STATUSES = ("queued", "running", "completed", "failed", "cancelled", "expired")
-OPEN = ("queued", "running")
-"""The statuses of a message that has not ended."""
 
 
 class SchemaVersion(Model):

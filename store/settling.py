@@ -114,7 +114,7 @@ def pending(not_before: float | None, now: float) -> float | None:
 def to_insert(
     task: NewTask, until: float | None, at: str, parent: str | None = None, root: str | None = None
 ) -> tuple[object, ...]:
-    """Parameters of ``INSERT``. ``at`` is the present as text; ``parent`` and ``root`` are for a task that names none."""
+    """Parameters of ``INSERT``. ``at`` is the present as text; ``parent`` and ``root`` serve a task that names none."""
     return (
         task.task_id,
         task.parent_id or parent,

@@ -49,13 +49,10 @@ def open_folder(path: Path) -> SocketFolder:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
         raise HomeError(f"the folder for sockets cannot be used: {path}: {error.strerror}") from error
-    try:
-        if os.fstat(descriptor).st_uid != os.geteuid():
-            raise HomeError(f"the folder for sockets belongs to another user: {path}", hint="choose another home")
-        os.fchmod(descriptor, 0o700)
-    except BaseException:
+    if os.fstat(descriptor).st_uid != os.geteuid():
         os.close(descriptor)
-        raise
+        raise HomeError(f"the folder for sockets belongs to another user: {path}", hint="choose another home")
+    os.fchmod(descriptor, 0o700)
     prefix = f"{path}/"
     if len(os.fsencode(prefix)) + 2 * _NAME_BYTES <= LONGEST_PATH:
         os.close(descriptor)

@@ -54,8 +54,8 @@ class ChildProcess:
     Fork from the main thread only: the kernel sends the signal that ends the child when the forking thread ends.
     """
 
-    def __init__(self, target: Callable[..., object], args: tuple[Any, ...] = (), name: str = "") -> None:
-        self.target, self.args, self.name = target, args, name
+    def __init__(self, target: Callable[..., object], args: tuple[Any, ...]) -> None:
+        self.target, self.args = target, args
         self.pid = 0
         self.exitcode: int | None = None
 

@@ -9,4 +9,4 @@ def main() -> None:
         from squad.cli.app import cli
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    cli(prog_name="squad")
+    cli()

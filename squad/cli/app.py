@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -37,6 +40,8 @@ SECTIONS = {
     },
 }
 
+_COMPLETE = "_SQUAD_COMPLETE"  # set by a shell that completes a command line; click's convention
+
 
 class Root(Group):
     """A group whose commands are loaded on demand, and whose errors are reported in Squad's own form."""
@@ -60,18 +65,35 @@ class Root(Group):
         command = self.get_command(ctx, name)
         return command.get_short_help_str(limit=100) if command else ""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Run, report any error, and exit with its status (``standalone_mode`` false: raise and return, as click's)."""
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        if instruction := os.environ.get(_COMPLETE):
+            from click.shell_completion import shell_complete
+
+            sys.exit(shell_complete(self, {}, "squad", _COMPLETE, instruction))
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does, whatever the locale can write
         invocation = Invocation()
         try:
-            returned = super().main(*args, standalone_mode=False, obj=invocation, **extra)
+            # Not by click's own main: it would report some errors itself.
+            with self.make_context("squad", list(sys.argv[1:] if args is None else args), obj=invocation) as context:
+                self.invoke(context)
             sys.stdout.flush()
-            status = returned if isinstance(returned, int) else 0
+            status = 0
+        except click.exceptions.Exit as leaving:
+            status = leaving.exit_code
         except (Exception, KeyboardInterrupt) as error:
             status = status_of(error, _logs(invocation))
-        sys.exit(status)
+        sys.exit(int(status))
 
 
 def _logs(invocation: Invocation) -> Path | None:

@@ -45,6 +45,18 @@ class Group(click.Group):
         super().__init__(*args, **settings)
         self.examples = tuple(examples)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            from squad.messages import did_you_mean
+
+            near = did_you_mean(args[0], self.list_commands(ctx))
+            raise click.UsageError(
+                f"{args[0]!r} is no command of {ctx.command_path}{f' ({near})' if near else ''}", ctx
+            )
+        return super().resolve_command(ctx, args)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)
         write_examples(self.examples, formatter)
@@ -81,9 +93,9 @@ def output_option(command: F) -> F:
         "as_json",
         type=click.Choice(["table", "json"]),
         default="table",
-        show_default=True,
+        metavar="table|json",
         callback=lambda _ctx, _param, value: value == "json",
-        help="Print a table, or one JSON document (see docs/json.md).",
+        help="A table (default), or one JSON document (docs/json.md).",
     )(command)
 
 
@@ -100,16 +112,13 @@ def current_home() -> Home:
     return home
 
 
-class Seconds(click.ParamType):
-    """A duration such as ``10s``, ``5m`` or ``1h30m``; the command gets seconds."""
+def duration_option(name: str, *, help: str) -> Callable[[F], F]:  # noqa: A002 - as click calls it
+    """An option for a duration such as ``10s``, ``5m`` or ``1h30m``; the command gets seconds, or None."""
 
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
         try:
-            return parse_duration(value)
+            return None if value is None else parse_duration(value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            raise click.BadParameter(str(error), ctx, param) from None
 
-
-SECONDS = Seconds()
+    return click.option(name, metavar="DURATION", callback=seconds, help=help)

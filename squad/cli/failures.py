@@ -8,6 +8,7 @@ hint: what to type next
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -19,11 +20,12 @@ from pathlib import Path
 
 import click
 
-from squad.cli.terminal import escape
 from squad.errors import Exit, Problem, SquadError
+from squad.terminal import escape
 
 INTERRUPTED = 130  # as shells report a program that Ctrl-C ended
 PIPE_CLOSED = 141  # likewise for one whose reader went away
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _SHOWN = 50  # problems; a batch may have thousands
 
 
@@ -50,12 +52,15 @@ def _report(error: BaseException, logs: Path | None) -> int:
         return Exit.USAGE
     if isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "squad"
-        show(_sentence(error.format_message()), hint=f"{path} --help")
+        near = getattr(error, "possibilities", None)  # the best first
+        said = f"{_sentence(error.message)} (did you mean {near[0]!r}?)" if near else _sentence(error.format_message())
+        show(said, hint=f"{path} --help")
         return Exit.USAGE
     if isinstance(error, click.ClickException):
         show(_sentence(error.format_message()))
         return error.exit_code
-    if isinstance(error, OSError) and error.filename is None and not _writable():
+    if isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITABLE:
+        _forget_output()
         show(f"the output cannot be written: {error.strerror}")
         return Exit.FAILED
     where = _keep_traceback(error, logs)
@@ -104,22 +109,9 @@ def _keep_traceback(error: BaseException, logs: Path | None) -> str:
     return name
 
 
-def _writable() -> bool:
-    try:
-        sys.stdout.flush()
-    except OSError:
-        _forget_output()
-        return False
-    return True
-
-
 def _forget_output() -> None:
-    """Point standard output and error at nothing, so that the interpreter's last flush does not complain."""
+    """Point standard output at nothing, so that the interpreter's last flush of it does not complain."""
     with contextlib.suppress(OSError, io.UnsupportedOperation):
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError):
-                stream.flush()
-                continue
-            os.dup2(nothing, stream.fileno())
+        nothing = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(nothing, sys.stdout.fileno())
         os.close(nothing)

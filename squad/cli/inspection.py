@@ -12,9 +12,9 @@ from squad.cli.ages import ago, seconds_since, short
 from squad.cli.command import Command, current_home, output_option
 from squad.cli.output import Column, console, on_terminal, plain_lines, print_json, rich_table, say, state_style
 from squad.cli.snapshot import Row, Snapshot, take
-from squad.cli.terminal import escape
 from squad.durations import format_size
 from squad.errors import UsageError
+from squad.terminal import escape
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,10 +38,11 @@ _REFRESH = 1.0  # seconds
 @output_option
 @click.pass_context
 def command(ctx: click.Context, name: str | None, watch: bool, as_json: bool) -> None:
-    """Show the actor tree, or NAME (an agent, a convoy, a worker) and what is below it.
+    """Show the tree of all actors, and how each is.
 
-    AGE is shown when a row's news is older than 3 seconds. Without a running squad the last saved rows are shown and
-    the exit status is 3; it is 5 when a running squad does not answer.
+    With NAME (an agent, a convoy, a worker) only that one and what is below it. AGE is shown when a row's news is older
+    than 3 seconds. Without a running squad the last saved rows are shown and the exit status is 3; it is 5 when a
+    running squad does not answer.
     """
     home = current_home()
 

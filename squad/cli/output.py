@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from squad.cli.terminal import escape
+from squad.terminal import escape
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,6 +59,22 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, emp
         console().print(rich_table(columns, safe))
     else:
         click.echo("\n".join(plain_lines(columns, safe)))
+
+
+def print_heading(text: str) -> None:
+    """A line that stands out on a terminal."""
+    if on_terminal():
+        from rich.text import Text
+
+        console().print(Text(escape(text), style="bold"))
+    else:
+        click.echo(escape(text))
+
+
+def pretty(value: Any) -> str:
+    """A JSON value for people and programs alike: indented, and in ASCII when it holds what a terminal must not get."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return text if escape(text, lines=True) == text else json.dumps(value, indent=2)
 
 
 def on_terminal() -> bool:
@@ -132,3 +148,6 @@ _STATE_STYLES = {
 def state_style(state: str) -> str:
     """The colour of an actor's state or a message's status."""
     return _STATE_STYLES.get(state.partition(" ")[0], "")
+
+
+STATUS = Column("STATUS", style=state_style)

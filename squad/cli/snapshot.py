@@ -11,7 +11,8 @@ from squad.cli.ages import ago
 from squad.errors import Exit, NotRunningError, UsageError, WaitTimeoutError
 from squad.home import Home
 
-_PATIENCE = 2.0  # seconds: a look at the tree never takes longer than this and a moment
+_PATIENCE = 2.0  # seconds that the gateway may be away
+_ANSWER = 3.0  # seconds for its answer: it waits up to 2 for the supervisor, and then says what it knew last
 
 Row = dict[str, Any]
 
@@ -74,9 +75,13 @@ def take(home: Home) -> Snapshot:
     from squad.client import Client
 
     try:
-        with Client(home, timeout=_PATIENCE, patience=_PATIENCE) as squad:
+        with Client(home, timeout=_ANSWER, patience=_PATIENCE) as squad:
             tree = squad.tree()
-        return Snapshot(tree["squad"], tree["taken_at"], tree["actors"])
+        silent = (
+            "" if tree["live"] else f"the supervisor does not answer: this is how it was {ago(tree['taken_at'])} ago"
+        )
+        status = Exit.DONE if tree["live"] else Exit.TIMED_OUT
+        return Snapshot(tree["squad"], tree["taken_at"], tree["actors"], silent, status)
     except NotRunningError as error:
         if home.launcher() is None:
             return _saved(home, "no squad is running", Exit.NOT_RUNNING, error)
@@ -87,13 +92,11 @@ def take(home: Home) -> Snapshot:
 
 def _saved(home: Home, why: str, status: Exit, error: NotRunningError | WaitTimeoutError) -> Snapshot:
     try:
-        saved = json.loads(home.tree.read_bytes())
-        return Snapshot(
-            saved["squad"],
-            saved["taken_at"],
-            saved["actors"],
-            f"{why}: this is how it was {ago(saved['taken_at'])} ago",
-            status,
-        )
+        return _old(json.loads(home.tree.read_bytes()), why, status)
     except (OSError, ValueError, KeyError, TypeError):  # never saved, or not by us
         raise error from None
+
+
+def _old(tree: dict[str, Any], why: str, status: Exit) -> Snapshot:
+    note = f"{why}: this is how it was {ago(tree['taken_at'])} ago"
+    return Snapshot(tree["squad"], tree["taken_at"], tree["actors"], note, status)

@@ -22,9 +22,7 @@ def command(force: bool, as_json: bool) -> None:
     home = current_home()
     holder = home.launcher()
     if holder is not None and not force:
-        say(
-            f"stopping {holder.name or 'the squad'}: running handlers may finish first; squad stop --force does not wait"
-        )
+        say(f"stopping {holder.name or 'the squad'}: running handlers may finish first (squad stop --force: at once)")
     stopped = launcher.stop(home.path, force=force)
     unfinished = [(item.agent, item.id, item.type) for item in stopped.unfinished]
     if as_json:

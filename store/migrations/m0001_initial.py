@@ -37,7 +37,7 @@ _STATEMENTS = (
         result TEXT
     )
     """,
-    # Claiming in order without a sort. The constant status leads so that SQLite counts queue depths from the index alone.
+    # Claiming in order without a sort. The constant status leads so that queue depths come from the index alone.
     "CREATE INDEX tasks_queued ON tasks (status, recipient, not_before, priority) WHERE status = 'queued'",
     "CREATE INDEX tasks_delayed ON tasks (not_before) WHERE status = 'queued' AND not_before IS NOT NULL",
     # Has everything ended that a message set off? By completed_at, which does not change when a message is claimed:

@@ -142,7 +142,6 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = False
     server: _Server
 
     def _respond(self) -> None:
@@ -157,13 +156,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = _respond
-    do_POST = _respond
+    do_GET = _respond  # noqa: N815 - the base class's name for it
+    do_POST = _respond  # noqa: N815
 
     def address_string(self) -> str:
         return "local"
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Silent."""
 
 

@@ -16,7 +16,6 @@ import pytest
 from squad import Client, message
 from squad.errors import (
     NotRunningError,
-    QueueFullError,
     RateLimitError,
     RefusedError,
     SquadError,
@@ -116,9 +115,43 @@ class TestManyMessages:
             return refusal(422, "the batch was refused", 2, line_3="is wrong")
 
         gateway.on("POST /v1/messages/batch", answer)
-        with pytest.raises(RefusedError, match="the 10 messages before this batch are queued") as caught:
+        with pytest.raises(RefusedError, match="the 10 messages of the batches before it are queued") as caught:
             squad.send_many([{"recipient": "a", "type": "t", "payload": {}}] * 20, batch=10)
         assert [str(problem) for problem in caught.value.problems] == ["line 13: is wrong"]
+
+
+class TestLines:
+    def test_each_is_given_an_id_and_is_otherwise_left_as_it_was_written(
+        self, gateway: FakeGateway, squad: Client
+    ) -> None:
+        lines = [
+            b'  {"recipient": "a", "type": "t", "payload": {"n": 1, "n": 2}}',
+            b"",
+            b'{"id": "mine"}',
+            b"{}",
+            b"\xff",
+        ]
+        gateway.on("POST /v1/messages/batch", (201, {"ids": ["x"]}))
+        assert squad.send_lines(lines) == ["x"]
+        first, *others = gateway.requests[0].body.split(b"\n")
+        assert json.loads(first)["id"] and first.endswith(
+            b'"recipient": "a", "type": "t", "payload": {"n": 1, "n": 2}}'
+        )
+        assert others == lines[1:]
+
+    def test_all_go_in_one_request_unless_they_are_long(
+        self, gateway: FakeGateway, squad: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lines = [b'{"recipient": "a", "type": "t", "payload": {}}'] * 2000
+        assert len(squad.send_lines(lines)) == 2000
+        assert len(gateway.requests) == 1
+        monkeypatch.setattr("squad.client._MOST_BYTES", 100_000)
+        assert len(squad.send_lines(lines)) == 2000
+        assert max(len(request.body) for request in gateway.requests[1:]) <= 100_000
+
+    def test_blank_lines_are_no_messages(self, gateway: FakeGateway, squad: Client) -> None:
+        assert squad.send_lines([b"", b"  \r"]) == []
+        assert gateway.requests == []
 
 
 class TestWaiting:
@@ -279,7 +312,6 @@ class TestErrors:
         [
             (422, 2, RefusedError),
             (404, 2, UsageError),
-            (409, 2, QueueFullError),
             (429, 2, RateLimitError),
             (503, 3, NotRunningError),
             (503, 5, WaitTimeoutError),
@@ -296,6 +328,12 @@ class TestErrors:
         assert type(caught.value) is kind
         assert (caught.value.message, caught.value.hint, caught.value.exit) == ("no", "try", exit_status)
         assert [str(problem) for problem in caught.value.problems] == ["path: is missing"]
+
+    def test_an_empty_bucket_says_when_to_try_again(self, gateway: FakeGateway, squad: Client) -> None:
+        gateway.on("POST /v1/messages", (429, {"error": {"message": "slow down", "exit": 2, "retry_after": 1.5}}))
+        with pytest.raises(RateLimitError) as caught:
+            squad.send("a", "t")
+        assert caught.value.retry_after == 1.5
 
     @pytest.mark.parametrize("content", [b"", b"<html>", b"[]"])
     def test_an_answer_that_is_no_json_document(self, gateway: FakeGateway, squad: Client, content: bytes) -> None:

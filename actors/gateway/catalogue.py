@@ -37,7 +37,8 @@ class Catalogue:
         others = [name for name, handled in self._handled.items() if type_name in handled]
         if others:
             who = " and ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
-            return Problem("type", f"{recipient!r} does not handle {type_name!r}", f"{who} does")
+            verb = "does" if len(others) == 1 else "do"
+            return Problem("type", f"{recipient!r} does not handle {type_name!r}", f"{who} {verb}")
         what = f"{recipient!r} handles no type {shown(type_name)}"
         return Problem("type", what, did_you_mean(type_name, types) or f"it handles: {', '.join(sorted(types))}")
 

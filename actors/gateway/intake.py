@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
-from squad.actors.catalogue import Catalogue, shown
+from squad.actors.gateway.catalogue import Catalogue, shown
 from squad.errors import Problem, RefusedError
 from squad.ids import new_id
 from squad.messages import MessageType, did_you_mean
@@ -175,13 +176,14 @@ class Batch:
             return
         try:
             row = self._intake.row(read_object(line), self._now)
-            first = self._lines_of_ids.setdefault(row.task_id, self._line)
-            if first != self._line:
-                raise IntakeError(f"id is that of line {first} as well")
         except IntakeError as error:
             self._wrong(error)
-        else:
+            return
+        first = self._lines_of_ids.setdefault(row.task_id, self._line)
+        if first == self._line:
             self._rows.append(row)
+        else:
+            self._wrong(IntakeError(f"id is that of line {first} as well"))
 
     def _wrong(self, error: IntakeError) -> None:
         self._wrong_lines += 1
@@ -246,7 +248,7 @@ class _Check:
 
 
 def _id(value: Any) -> str:
-    return "" if isinstance(value, str) and _UUID.fullmatch(value) else "a UUID in lower case"
+    return "" if isinstance(value, str) and is_id(value) else "a UUID in lower case"
 
 
 def _text(value: Any) -> str:
@@ -297,8 +299,7 @@ class _ConstantError(ValueError):
 def _no_pair_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        seen: set[str] = set()
-        raise _TwiceError(next(key for key, _ in pairs if key in seen or seen.add(key)))
+        raise _TwiceError(Counter(key for key, _ in pairs).most_common(1)[0][0])
     return made
 
 
@@ -308,6 +309,11 @@ def _no_constant(name: str) -> NoReturn:
 
 _decode = json.JSONDecoder(object_pairs_hook=_no_pair_twice, parse_constant=_no_constant).decode
 _compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+def is_id(text: str) -> bool:
+    """Whether this can be a message's id."""
+    return _UUID.fullmatch(text) is not None
 
 
 def read_object(data: bytes, *, lines: bool = False) -> dict[str, Any]:

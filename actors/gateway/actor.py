@@ -1,0 +1,195 @@
+"""The gateway: the way in for everyone outside, HTTP/JSON on a Unix socket in the home.
+
+Two threads. The main one is the actor's loop, as in every actor; the other runs uvicorn on an event loop of its own.
+They meet in the Bridge and nowhere else. It imports the users' classes for their message types and runs none of
+their handlers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import psutil
+import uvicorn
+
+from squad.actors import logs
+from squad.actors.base import Actor, receives
+from squad.actors.gateway.admission import Admission
+from squad.actors.gateway.api import Api
+from squad.actors.gateway.bridge import REPEAT_AFTER, Bridge
+from squad.actors.gateway.catalogue import Catalogue
+from squad.actors.gateway.intake import Intake
+from squad.actors.gateway.listening import SameUser, listen, remove
+from squad.actors.handlers import Agent, handled_types
+from squad.actors.protocol import (
+    Address,
+    Begin,
+    Drain,
+    Drained,
+    Ping,
+    Pong,
+    Reply,
+    Report,
+    Started,
+    StartFailed,
+    StorageAt,
+    SubmitDone,
+    Tree,
+    Watched,
+)
+from squad.config.classes import resolve
+from squad.errors import ConfigError, SquadError
+from squad.messages import MessageType
+from squad.store import queries
+from squad.store.database import Pool, open_pool
+from squad.store.models import Task
+
+if TYPE_CHECKING:
+    from squad.config.schema import SquadConfig
+
+_KEEP_ALIVE = 75  # seconds that an idle connection is kept for its client's next request
+
+
+class Gateway(Actor):
+    """See the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._draining = False
+
+    @receives(Begin)
+    def on_begin(self, msg: Begin, sender: Address) -> None:
+        self._supervisor, self._worker = sender, msg.worker
+        self._home = home = Path(msg.home)
+        self.set_title("gateway")
+        logs.configure(home, "gateway", msg.config.logging)
+        process = psutil.Process()
+        self.tell(sender, Started(self._worker, process.pid, process.create_time()))
+        self._bridge = Bridge(self.post, self.tell)
+        if msg.storage is not None:
+            self._bridge.storage_at(msg.storage)
+        try:
+            self._api = self._make_api(home, msg.config)
+            listener = listen(home)
+        except (SquadError, OSError) as error:
+            logs.logger("gateway").error("cannot start: %s", error)
+            self.tell(sender, StartFailed(self._worker, str(error)))
+            return
+        threading.Thread(target=self._serve, args=(listener,), name="http", daemon=True).start()
+        self.after(REPEAT_AFTER, "repeat")
+
+    def _make_api(self, home: Path, config: SquadConfig) -> Api:
+        catalogue = catalogue_of(config)
+        return Api(
+            squad=config.name,
+            supervisor=self._supervisor,
+            bridge=self._bridge,
+            catalogue=catalogue,
+            intake=Intake(catalogue, config.limits.max_payload),
+            admission=Admission(config.limits.clients),
+            reads=_Database(open_pool(home / "squad.db", config.store)),
+            agents=frozenset(config.recipients) | {"storage", "monitor"},
+            sizes={name: (convoy.min, convoy.max) for name, convoy in config.convoys.items()},
+        )
+
+    # -- the HTTP thread --------------------------------------------------------------------------------------------
+
+    def _serve(self, listener: socket.socket) -> None:
+        try:
+            asyncio.run(self._run_server(listener))
+        except BaseException:
+            logs.logger("gateway").exception("the HTTP thread failed")
+        finally:
+            self.post(self._server_ended)
+
+    async def _run_server(self, listener: socket.socket) -> None:
+        self._bridge.open()
+        config = uvicorn.Config(
+            self._api.app(),
+            http=SameUser,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE,
+        )
+        # It listens already: whoever connects before the loop turns is kept in the kernel's queue.
+        self.post(lambda: self.tell(self._supervisor, Report(self._worker, "idle")))
+        await uvicorn.Server(config).serve([listener])
+
+    def _server_ended(self) -> NoReturn:
+        raise RuntimeError("the HTTP thread has ended, and nobody can come in")
+
+    # -- what the other actors say ----------------------------------------------------------------------------------
+
+    @receives(StorageAt)
+    def on_storage_at(self, msg: StorageAt, sender: Address) -> None:
+        self._bridge.storage_at(msg.address)
+
+    @receives(SubmitDone)
+    def on_submit_done(self, msg: SubmitDone, sender: Address) -> None:
+        self._bridge.submit_done(msg)
+        self._maybe_drained()
+
+    @receives(Watched)
+    def on_watched(self, msg: Watched, sender: Address) -> None:
+        self._bridge.watched(msg.request)
+
+    @receives(Tree, Reply)
+    def on_answer(self, msg: Tree | Reply, sender: Address) -> None:
+        self._bridge.answer(msg.request, msg)
+
+    @receives(Ping)
+    def on_ping(self, msg: Ping, sender: Address) -> None:
+        """Answered by way of the HTTP thread: a gateway whose event loop is stuck is hung, though its actor is not."""
+        self._bridge.echo(lambda: self.tell(sender, Pong(msg.number, self._worker)))
+
+    @receives(Drain)
+    def on_drain(self, msg: Drain, sender: Address) -> None:
+        """Take no new messages; Drained follows when all that were taken are committed."""
+        self._draining = self._api.closing = True
+        self._maybe_drained()
+
+    def _maybe_drained(self) -> None:
+        if self._draining and self._bridge.quiet:
+            remove(self._home)
+            self.tell(self._supervisor, Drained(self._worker))
+
+    def on_timer(self, token: Any) -> None:
+        self._bridge.repeat()
+        self.after(REPEAT_AFTER, token)
+
+
+def catalogue_of(config: SquadConfig) -> Catalogue:
+    """What the configured agents handle. One whose class does not import (any more) closes its own mailbox only."""
+    handled: dict[str, Mapping[str, MessageType]] = {}
+    broken: dict[str, str] = {}
+    for name, settings in config.recipients.items():
+        try:
+            handled[name] = handled_types(resolve(settings.class_, config.base_dir, Agent))
+        except ConfigError as error:
+            logs.logger("gateway").error("%s cannot take messages: %s", name, error)
+            broken[name] = error.message.splitlines()[0]
+    return Catalogue(handled, broken)
+
+
+class _Database:
+    """The Reads of the HTTP side."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def exists(self, task_id: str) -> bool:
+        with self._pool.connection() as database:
+            return bool(Task.select().where(Task.task_id == task_id).exists(database))
+
+    def queue_depths(self) -> dict[str, int]:
+        with self._pool.connection() as database:
+            return {depth.agent: depth.queued for depth in queries.queue_depth(database)}

@@ -1,0 +1,60 @@
+"""What the gateway says about the whole squad, made from the rows of the actor tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Row = Mapping[str, Any]
+
+_WORKING = ("ready", "idle", "busy")
+_COMING = ("starting", "restarting", "hung")
+
+
+def health(squad: str, rows: Iterable[Row]) -> dict[str, Any]:
+    """``{"squad", "pid", "ready", "waiting_for", "failed"}``: whether all that should run does, and who does not.
+
+    A worker that drains because its convoy shrinks is no reason to wait.
+    """
+    pid = None
+    stopping = False
+    waiting, failed = [], []
+    for row in rows:
+        if row["kind"] == "supervisor":
+            pid, stopping = row["pid"], row["state"] not in _WORKING
+        elif row["kind"] != "convoy" and row["state"] == "quarantined":
+            failed.append({"name": row["name"], "error": row["last_error"]})
+        elif row["kind"] != "convoy" and row["state"] in _COMING:
+            waiting.append(row["name"])
+    ready = pid is not None and not (stopping or waiting or failed)
+    return {"squad": squad, "pid": pid, "ready": ready, "waiting_for": waiting, "failed": failed}
+
+
+def convoys(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Each convoy: ``size`` of its workers are there, ``target`` are wanted."""
+    rows = list(rows)
+    found = []
+    for row in rows:
+        if row["kind"] == "convoy":
+            workers = [worker["name"] for worker in rows if worker["parent"] == row["name"]]
+            same = {key: row[key] for key in ("name", "size", "target", "min", "max", "pinned", "reason")}
+            found.append({**same, "workers": workers})
+    return found
+
+
+def with_depths(rows: Iterable[Row], depths: Mapping[str, int] | None, tokens: float | None) -> list[dict[str, Any]]:
+    """The rows with what only the gateway knows: queued messages of each recipient, and the clients' tokens."""
+    found = []
+    for row in rows:
+        more: dict[str, Any] = {}
+        if depths is not None and row["kind"] in ("agent", "convoy"):
+            more["queue_depth"] = depths.get(row["name"], 0)
+        if row["kind"] == "gateway":
+            more["tokens"] = tokens
+        found.append({**row, **more})
+    return found
+
+
+def aged(rows: Iterable[Row], seconds: float) -> list[dict[str, Any]]:
+    """Rows that were read so long ago."""
+    return [{**row, "age": round(row["age"] + seconds, 1)} for row in rows]

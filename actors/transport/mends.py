@@ -1,0 +1,228 @@
+"""What Thespian 4.0.1 gets wrong when processes die, each mended in one place.
+
+- ``_childExited``: of several children that die at once all but one were forgotten, with their ChildActorExited.
+- ``never_connected``: one that died at once was never reported, and its creator waited for 50 seconds.
+- ``childDied``: the end of a child was reported before what it had said last.
+- ``goodbye``: a graceful exit was reported twice.
+- ``Admin``: it crashed when its logger died. Here it has none: nothing of Squad's is logged through Thespian.
+- ``run_admin``: the admin was a daemon which nobody watched. Here it stays the child of the process that started it.
+- ``quieten``: the text of messages was formatted for, and written to, Thespian's log.
+
+``processes`` has those that concern the making of a process: orphans, and descriptors left open.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from setproctitle import setproctitle
+from thespian.actors import ActorSystemMessage, ChildActorExited
+from thespian.system.messages.admin import PendingActorResponse
+from thespian.system.messages.multiproc import EndpointConnected
+from thespian.system.multiprocCommon import ChildInfo, MultiProcAdmin, MultiProcManager
+from thespian.system.transport import ReceiveEnvelope, Thespian__UpdateWork, TransmitIntent
+from thespian.system.utilis import actualActorClass
+
+from squad.actors.transport.address import UnixAddress
+from squad.actors.transport.processes import CRASHED, ChildProcess, ProcessContext
+from squad.actors.transport.unix import Endpoint, UnixTransport
+
+_FAREWELL = 2.0  # seconds for the last messages of a process that ends in order
+
+log = logging.getLogger("squad.actors")
+
+
+def quieten() -> None:
+    """Name messages in Thespian's log by their type. It formatted every message, logged or not."""
+    TransmitIntent.identify = lambda self: f"{type(self.message).__name__} to {self.targetAddr}"
+    ReceiveEnvelope.identify = lambda self: f"{type(self.message).__name__} from {self.sender}"
+
+
+class ChildrenAreGone(ActorSystemMessage):  # type: ignore[misc]
+    """A parent to itself: these ChildInfo are of processes that have ended and been collected."""
+
+    def __init__(self, children: list[Any]) -> None:
+        self.children = children
+
+
+class _NoThrottle:
+    """Stands for Thespian's RateThrottle, which sleeps inside send() from 4,480 messages a second."""
+
+    def eventRatePause(self, curtime: object) -> None:  # noqa: N802
+        pass
+
+
+class MendedParent:
+    """The part of an admin or an actor that starts children and learns of their ends."""
+
+    _child_procs: list[Any]
+    newest_child_pid: int | None = None  # of the child that was started last
+
+    def init_replicator(self, transport: UnixTransport, concurrency_context: object) -> None:
+        self.transport: UnixTransport = transport
+        self.mpcontext = concurrency_context
+        self.asLogger = transport.myAddress  # must not be None; there is no logger and nothing is sent to it
+        self._child_procs = []
+        self._governer = _NoThrottle()
+
+    def _startChildActor(  # noqa: N802, PLR0913, PLR0917 - Thespian's
+        self,
+        childAddr: Any,  # noqa: N803
+        childClass: Any,  # noqa: N803
+        globalName: str | None,  # noqa: N803
+        parentAddr: Any,  # noqa: N803
+        notifyAddr: Any,  # noqa: N803
+        childRequirements: object = None,  # noqa: N803
+        sourceHash: str | None = None,  # noqa: N803
+        sourceToLoad: object = None,  # noqa: N803
+    ) -> None:
+        actor_class = actualActorClass(childClass)
+        endpoint = self.transport.prepEndpoint(childAddr, self.capabilities)  # type: ignore[attr-defined]
+        arguments = (actor_class, endpoint, parentAddr, notifyAddr, self.capabilities)  # type: ignore[attr-defined]
+        process = ChildProcess(run_actor, arguments)
+        process.start()
+        self.newest_child_pid = process.pid
+        info = ChildInfo(childAddr, actor_class, process, endpoint.addrInst)
+        info.path = endpoint.path
+        self._child_procs.append(info)
+
+    def childDied(self) -> bool:  # noqa: N802
+        """After a SIGCHLD: find all that are dead now. What they said before is handled first."""
+        dead = [info for info in self._child_procs if info.childProc.exitcode is None and not info.childProc.is_alive()]
+        if dead:
+            self.transport.gather()
+            self.transport.deliver(ChildrenAreGone(dead))
+        return True
+
+    def _handleReplicatorMessages(self, envelope: Any) -> tuple[bool, bool]:  # noqa: N802
+        if isinstance(envelope.message, ChildrenAreGone):
+            for info in envelope.message.children:
+                self._report_the_end_of(info)
+            return True, True
+        handled: tuple[bool, bool] = super()._handleReplicatorMessages(envelope)  # type: ignore[misc]
+        return handled
+
+    def _report_the_end_of(self, info: Any) -> None:
+        self._child_procs.remove(info)
+        Path(info.path).unlink(missing_ok=True)
+        if hasattr(info, "childRealAddr"):
+            self.transport.deliver(ChildActorExited(info.childRealAddr))
+        else:
+            self.never_connected(info)
+
+    def never_connected(self, info: Any) -> None:
+        raise NotImplementedError
+
+    def _childExited(self, childAddr: Any) -> None:  # noqa: N802, N803
+        """Thespian asks once more who is alive, and forgets all that are not. ``childDied`` has seen to it."""
+
+    def h_EndpointConnected(self, envelope: Any) -> bool:  # noqa: N802
+        """A child says where it listens. One that died meanwhile has been reported: it is not made a child again."""
+        for info in self._child_procs:
+            if info.childNum == envelope.message.childInstance:
+                info.childRealAddr = envelope.sender
+                self._pendingActorReady(info.childNum, envelope.sender)  # type: ignore[attr-defined]
+        return True
+
+    def goodbye(self, envelope: Any) -> bool:
+        """Whether this is a child's own announcement of its end. The end itself is what counts, and will be seen."""
+        return (
+            isinstance(envelope.message, ChildActorExited)
+            and isinstance(envelope.sender.addressDetails, UnixAddress)
+            and envelope.sender.addressDetails != self.transport.myAddress.addressDetails
+        )
+
+
+class Admin(MendedParent, MultiProcAdmin):  # type: ignore[misc]
+    def h_ChildActorExited(self, envelope: Any) -> Any:  # noqa: N802
+        return True if self.goodbye(envelope) else super().h_ChildActorExited(envelope)
+
+    def never_connected(self, info: Any) -> None:
+        """Answer who asked for the actor."""
+        for request in self._pendingChildren.pop(info.childNum, ()):
+            self._sendPendingActorResponse(
+                request,
+                None,
+                errorCode=PendingActorResponse.ERROR_Invalid_ActorClass,
+                errorStr=f"its process ended with status {info.childProc.exitcode} before it was ready",
+            )
+
+
+class Manager(MendedParent, MultiProcManager):  # type: ignore[misc]
+    """Runs one actor. ``begin()`` of the actor, where it has one, is called before its first message."""
+
+    announcement: Any
+
+    def run(self) -> None:
+        """Make the actor, tell its parent that it listens, and handle messages."""
+        self.actorInst = self._actorClass()
+        self.actorInst._myRef = self
+        self.transport.scheduleTransmit(None, self.announcement)
+        if hasattr(self.actorInst, "begin"):
+            self.actorInst.begin()
+        while isinstance(self.transport.run(self.handleMessages), Thespian__UpdateWork):
+            pass
+
+    def _handleOneMessage(self, envelope: Any) -> Any:  # noqa: N802
+        return True if self.goodbye(envelope) else super()._handleOneMessage(envelope)
+
+    def never_connected(self, info: Any) -> None:
+        """Its ChildActorExited bears the only address that this actor knows, and what waited for it is dropped."""
+        self._retryPendingChildOperations(info.childNum, None)
+
+    def actor_send_fail(self, result: Any, intent: Any) -> None:
+        """Thespian has the admin keep what could not be delivered, for a handler of dead letters. Squad has none, and
+        the transport has noted the loss."""
+
+    def leave(self, status: int, farewell: float = _FAREWELL) -> None:
+        """Send what waits, for ``farewell`` seconds at most, and end this process."""
+        try:
+            self.transport.drain(farewell)
+            self.transport.close()
+            logging.shutdown()
+        finally:
+            os._exit(status)
+
+
+def run_admin(endpoint: Endpoint, starter: Any, address: Any, capabilities: dict[str, Any]) -> None:
+    """The life of the admin's process. ``starter`` is told once it serves."""
+    setproctitle("squad: admin")
+    transport = UnixTransport(endpoint)
+    admin = Admin(transport, address, capabilities, None, ProcessContext)
+    signal.signal(signal.SIGCHLD, admin.signalChildDied)
+    transport.scheduleTransmit(None, TransmitIntent(starter, EndpointConnected(0)))
+    admin._activate()
+    admin.run()
+    transport.close()
+
+
+def run_actor(actor_class: type[Any], endpoint: Endpoint, parent: Any, notify: Any, capabilities: Any) -> None:
+    """The life of an actor's process. ``notify`` is told once it listens."""
+    setproctitle(f"squad: {actor_class.__name__.lower()}")
+    transport = UnixTransport(endpoint)
+    no_name = no_source = no_requirements = no_logging = None
+    manager = Manager(
+        actor_class,
+        no_name,
+        transport,
+        no_source,
+        no_source,
+        parent,
+        endpoint.admin,
+        no_requirements,
+        capabilities,
+        ProcessContext,
+        no_logging,
+    )
+    signal.signal(signal.SIGCHLD, manager.signalChildDied)
+    manager.announcement = TransmitIntent(notify, EndpointConnected(endpoint.addrInst))
+    try:
+        manager.run()
+    except Exception:
+        log.exception("%s crashed", actor_class.__name__)
+        manager.leave(CRASHED, farewell=0.2)
+    manager.leave(0)

@@ -1,0 +1,159 @@
+"""``squad convoy list``, ``show`` and ``resize``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from squad.cli.command import Group, current_home, output_option
+from squad.cli.documents import parsed
+from squad.cli.output import Column, print_heading, print_json, print_table, print_text, say, state_style
+from squad.cli.snapshot import Row, Snapshot, take
+from squad.errors import UsageError
+from squad.home import Home
+
+if TYPE_CHECKING:
+    from squad.store.queries import ResizeRow
+
+_FIELDS = ("name", "state", "size", "target", "min", "max", "pinned", "queue_depth", "in_hand", "reason")
+_HISTORY = 20  # resizes shown, the newest
+
+
+@click.group(
+    cls=Group,
+    examples=[
+        "squad convoy list",
+        "squad convoy show checker",
+        "squad convoy resize checker 4",
+        "squad convoy resize checker auto",
+    ],
+)
+def command() -> None:
+    """List, show and resize convoys: pools of identical agents."""
+
+
+@command.command("list", examples=["squad convoy list", "squad convoy list -o json"])
+@output_option
+@click.pass_context
+def list_convoys(ctx: click.Context, as_json: bool) -> None:
+    """List the convoys with their sizes.
+
+    Without a running squad they are shown as they were saved last, and the exit status is 3.
+    """
+    snapshot = take(current_home())
+    convoys = [_facts(row) for row in snapshot.actors if row["kind"] == "convoy"]
+    if as_json:
+        print_json({"squad": snapshot.squad, "live": snapshot.live, "taken_at": snapshot.taken_at, "convoys": convoys})
+    else:
+        figures = [Column(name, right=True) for name in ("SIZE", "TARGET", "MIN", "MAX")]
+        columns = [Column("CONVOY"), Column("STATE", style=state_style), *figures, Column("PINNED")]
+        columns += [Column("QUEUE", right=True), Column("HAND", right=True), Column("REASON", fold=True)]
+        print_table(columns, [[_cell(value) for value in convoy.values()] for convoy in convoys], empty="no convoys")
+    if snapshot.note:
+        say(snapshot.note)
+    ctx.exit(snapshot.status)
+
+
+@command.command("show", examples=["squad convoy show checker", "squad convoy show checker -o json"])
+@click.argument("name")
+@output_option
+@click.pass_context
+def show_convoy(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Show one convoy: its size, its workers, and why it was resized.
+
+    Without a running squad it is shown as it was saved last, and the exit status is 3.
+    """
+    home = current_home()
+    snapshot = take(home)
+    convoy, workers = _find(snapshot, name)
+    history = _history(home, name)
+    if as_json:
+        about = {"squad": snapshot.squad, "live": snapshot.live, "taken_at": snapshot.taken_at}
+        print_json(
+            {**about, "convoy": _facts(convoy), "workers": workers, "resizes": [_resize(row) for row in history]}
+        )
+    else:
+        _print(_facts(convoy), workers, history)
+    if snapshot.note:
+        say(snapshot.note)
+    ctx.exit(snapshot.status)
+
+
+@command.command("resize", examples=["squad convoy resize checker 4", "squad convoy resize checker auto"])
+@click.argument("name")
+@click.argument("size", metavar="SIZE|auto")
+@output_option
+def resize_convoy(name: str, size: str, as_json: bool) -> None:
+    """Give a convoy a SIZE, which it keeps until it is resized again; `auto` gives it back to the monitor.
+
+    A worker that has to go finishes the message it has in hand first.
+    """
+    if size != "auto" and not (size.isascii() and size.isdigit() and len(size) < 6):
+        raise UsageError(f"{size!r} is no size for a convoy", hint=f"squad convoy resize {name} 4, or auto")
+
+    from squad.client import Client
+
+    with Client(current_home()) as squad:
+        done = squad.resize(name, None if size == "auto" else int(size))
+    if as_json:
+        print_json({key: done[key] for key in ("convoy", "size", "pinned")})
+    else:
+        say(f"{name}: {done['size']} workers{'' if done['pinned'] else ', sized by the monitor from now on'}")
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    return {field: row.get(field) for field in _FIELDS}
+
+
+def _find(snapshot: Snapshot, name: str) -> tuple[Row, list[Row]]:
+    convoys = {row["name"]: row for row in snapshot.actors if row["kind"] == "convoy"}
+    if name not in convoys:
+        from squad.messages import did_you_mean
+
+        raise UsageError(
+            f"there is no convoy {name!r} in the squad {snapshot.squad!r}",
+            hint=did_you_mean(name, convoys) or "squad convoy list shows all of them",
+        )
+    return convoys[name], [row for row in snapshot.actors if row["parent"] == name]
+
+
+def _history(home: Home, name: str) -> list[ResizeRow]:
+    from squad.store import queries
+    from squad.store.database import open_reader
+
+    with open_reader(home.database) as pool, pool.connection() as database:
+        return queries.resizes(database, name, _HISTORY)
+
+
+def _resize(row: ResizeRow) -> dict[str, Any]:
+    sizes = {"from": row.from_size, "to": row.to_size}
+    return {"at": row.at, **sizes, "reason": row.reason, "readings": parsed(row.readings)}
+
+
+def _print(convoy: dict[str, Any], workers: list[Row], history: list[ResizeRow]) -> None:
+    print_heading(convoy["name"])
+    print_text("\n".join(f"  {name:<11} {_cell(value)}" for name, value in convoy.items() if name != "name"))
+    if workers:
+        print_text("")
+        print_table(
+            [
+                Column("WORKER"),
+                Column("PID", right=True),
+                Column("STATE", style=state_style),
+                Column("HAND", right=True),
+            ],
+            [[row["name"], _cell(row["pid"]), row["state"], _cell(row["in_hand"])] for row in workers],
+        )
+    if history:
+        print_text("")
+        print_table(
+            [Column("RESIZED AT"), Column("FROM", right=True), Column("TO", right=True), Column("REASON", fold=True)],
+            [[row.at, str(row.from_size), str(row.to_size), row.reason] for row in history],
+        )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

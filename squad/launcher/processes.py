@@ -1,0 +1,127 @@
+"""A squad's processes: the mark in their environment, finding them by it, ending them and collecting them.
+
+The mark is in the environment with which the launcher's program was executed. That is what ``/proc/PID/environ`` shows,
+of forked children as well, and what every program inherits that an agent runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import secrets
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+MARK = "SQUAD_MARK"
+
+_PR_SET_CHILD_SUBREAPER = 36
+_MOST_DESCRIPTORS = 65_536
+_SPARE_DESCRIPTORS = 256
+_FOR_EACH_PROCESS = 8  # descriptors in the busiest process, generously
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The environment for a launcher of ``home``: this process's own and a new mark.
+
+    ``SPT_NOENV`` keeps setproctitle from writing titles over the environment that ``/proc`` shows.
+    """
+    return {**os.environ, MARK: f"{home}:{secrets.token_hex(16)}", "SPT_NOENV": "1"}
+
+
+def end_marked(home: Path, timeout: float) -> tuple[int, int]:
+    """Kill every process but this one that bears a mark of ``home``: (how many were there, how many are left).
+
+    They have ``timeout`` seconds to be gone. Never a stranger: a process is held by a descriptor, and only then looked
+    at and killed, so that its pid cannot become another's in between.
+    """
+    deadline = time.monotonic() + timeout
+    ended: set[int] = set()
+    while True:
+        handles = dict(_marked(home))
+        try:
+            ended |= handles.keys()
+            for handle in handles.values():
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+            left = _wait(set(handles.values()), deadline)
+        finally:
+            for handle in handles.values():
+                os.close(handle)
+        collect()
+        if not handles or left:  # those that they forked while they were killed are found in the next round
+            return len(ended), left
+
+
+def _marked(home: Path) -> Iterator[tuple[int, int]]:
+    """(pid, descriptor) of the processes with a mark of ``home``, without this one."""
+    start = os.fsencode(f"{MARK}={home}:")
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or entry.name == str(os.getpid()):
+            continue
+        pid = int(entry.name)
+        if not _has(pid, start):
+            continue
+        try:
+            handle = os.pidfd_open(pid)
+        except OSError:  # it ended
+            continue
+        if _has(pid, start):  # still: so the descriptor is of the process that we looked at
+            yield pid, handle
+        else:
+            os.close(handle)
+
+
+def _has(pid: int, start: bytes) -> bool:
+    try:
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # it ended, or it is another user's
+        return False
+    # The home may itself contain a colon: what follows the mark's own is the hexadecimal part and nothing else.
+    return any(variable.startswith(start) and b":" not in variable[len(start) :] for variable in variables)
+
+
+def _wait(handles: set[int], deadline: float) -> int:
+    """Until all have ended, or the deadline: how many have not."""
+    poll = select.poll()
+    for handle in handles:
+        poll.register(handle, select.POLLIN)
+    while handles and (patience := deadline - time.monotonic()) > 0:
+        for handle, _ in poll.poll(patience * 1000):
+            poll.unregister(handle)
+            handles.discard(handle)
+    return len(handles)
+
+
+def collect(told: Callable[[int, int], None] | None = None) -> None:
+    """Collect every child that has ended, orphans that came to us too; ``told(pid, exit status)`` hears of each."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            if told is not None:
+                told(pid, os.waitstatus_to_exitcode(status))
+
+
+def adopt_orphans() -> None:
+    """Become the parent of whatever below this process loses its own."""
+    if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def raise_descriptor_limit(processes: int) -> str:
+    """Allow as many open files as the hard limit does. Returns a warning if that is little for so many processes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    needed = _SPARE_DESCRIPTORS + _FOR_EACH_PROCESS * processes
+    if max(soft, most) >= needed or soft == resource.RLIM_INFINITY:
+        return ""
+    return f"up to {processes} processes may need {needed} open files and the limit is {most}: raise it with ulimit -Hn"

@@ -1,0 +1,224 @@
+"""The launcher's life: start the actor tree, watch it, start it again when it dies, end it when told to.
+
+It has one thread, as it forks. It waits for signals, for the end of one of the tree's two roots, and for the moment to
+show more of the logs.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+
+from setproctitle import setproctitle
+
+from squad.actors import logs
+from squad.durations import format_duration
+from squad.errors import SquadError
+from squad.home import Home, created, find
+from squad.launcher import account, processes, remains
+from squad.launcher.lock import LauncherLock
+from squad.launcher.plan import Plan
+from squad.launcher.program import say
+from squad.launcher.roots import Roots
+from squad.launcher.signals import Interrupted, Signals
+from squad.launcher.stream import EVERY, Stream
+from squad.store.times import iso
+
+_FIRST_PAUSE = 0.2  # seconds before a tree that died is started again; doubles up to the longest
+_LONGEST_PAUSE = 10.0
+_HEALTHY = 60.0  # seconds of life after which the next pause is the first again
+_BEYOND_GRACE = 4.0  # seconds more than handlers are given, for the rest of the tree to end in order
+_AT_ONCE = 2.0  # seconds for a tree that is told to stop at once
+_LAST_WORDS = 1.0  # seconds for a slow terminal to take the end of the logs
+
+
+class Launcher:
+    """One squad, until it is told to stop. For the main thread of a process of its own, and to be run once."""
+
+    def __init__(self, plan: Plan, held: LauncherLock) -> None:
+        self._plan = plan
+        self._held = held
+        self._home = Home(plan.home)
+        self._grace = plan.config.supervision.shutdown
+        self._log = logs.logger("launcher")
+        self._started_at = iso(time.time())
+        self._stops = 0  # how often a stop was asked for; twice: at once
+        self._end_by: float | None = None  # monotonic; a tree that is still there is killed then
+        self._roots: Roots | None = None
+        self._stream: Stream | None = None
+        self._next_look = 0.0  # monotonic; at the logs
+
+    def run(self) -> int:
+        """The exit status: 0 once it has stopped because it was told to. Raises StartError if it never got to run."""
+        self._signals = Signals()
+        setproctitle(f"squad: launcher of {self._plan.config.name}")
+        processes.adopt_orphans()
+        self._write_lock()
+        self._home.last_stop.unlink(missing_ok=True)
+        logs.configure(self._plan.home, "launcher", self._plan.config.logging)
+        if not self._plan.detached:
+            self._greet()
+            self._stream = Stream(self._home.logs)
+        if warning := processes.raise_descriptor_limit(self._plan.processes):
+            self._log.warning("%s", warning)
+        try:
+            self._live()
+        finally:
+            self._leave()
+        return 0
+
+    def _write_lock(self) -> None:
+        self._held.write(
+            {
+                "pid": os.getpid(),
+                "created": created(os.getpid()),
+                "config": str(self._plan.config.source or ""),
+                "name": self._plan.config.name,
+                "started_at": self._started_at,
+                "shutdown": self._grace,
+                "stopping": self._stops > 0,
+            }
+        )
+
+    def _greet(self) -> None:
+        config, home = self._plan.config, self._plan.home
+        parts = [(len(config.agents), "agent"), (len(config.convoys), "convoy")]
+        count = " and ".join(f"{number} {what}{'s' if number > 1 else ''}" for number, what in parts if number)
+        say(f"{config.name}: {count}, from {config.source}")
+        try:
+            found = find().path == home
+        except SquadError:
+            found = False
+        say(f"its home is {home}; to look at it: squad inspect{'' if found else f' --home {home}'}")
+        say("Ctrl-C stops it when running handlers are done, a second Ctrl-C at once")
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        generation, pause = 0, _FIRST_PAUSE
+        while True:
+            generation += 1
+            began = time.monotonic()
+            died = self._start(generation) or self._watch()
+            if self._stops:
+                return
+            self._end_tree()
+            if time.monotonic() - began > _HEALTHY:
+                pause = _FIRST_PAUSE
+            self._log.error("%s: starting everything again in %s", died, format_duration(pause))
+            if not self._rest(pause):
+                return
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _start(self, generation: int) -> str:
+        """Start a tree. What went wrong, or an empty string. Raises SquadError when it is the first."""
+        try:
+            try:
+                self._signals.cut_short(True)
+                self._roots = Roots(self._plan, generation)
+            finally:
+                self._signals.cut_short(False)
+        except Interrupted:
+            self._heed_signals()
+            return "interrupted"
+        except SquadError as error:
+            if generation == 1:
+                raise
+            return error.message
+        return ""
+
+    def _watch(self) -> str:
+        """Until a root ends: which. When a stop is asked for, that is what it is told to do, by a time limit."""
+        assert self._roots is not None  # noqa: S101 - it was started
+        while True:
+            self._wait(None if self._end_by is None else self._end_by - time.monotonic())
+            if ended := self._roots.ended():
+                return f"{ended} has ended"
+            if self._end_by is not None and time.monotonic() >= self._end_by:
+                self._log.warning("not everything stopped in time: ending it")
+                return "killed"
+
+    def _rest(self, seconds: float) -> bool:
+        """Let ``seconds`` pass; False when a stop was asked for meanwhile."""
+        until = time.monotonic() + seconds
+        while not self._stops and (left := until - time.monotonic()) > 0:
+            self._wait(left)
+        return not self._stops
+
+    def _wait(self, limit: float | None) -> None:
+        """For something to happen, for ``limit`` seconds at most (None: for ever); and heed it."""
+        poll = select.poll()
+        poll.register(self._signals.descriptor, select.POLLIN)
+        for handle in self._roots.handles if self._roots is not None else ():
+            poll.register(handle, select.POLLIN)
+        limits = [] if limit is None else [limit]
+        if self._stream is not None:
+            limits.append(self._next_look - time.monotonic())
+            if self._stream.blocked_on is not None:
+                poll.register(self._stream.blocked_on, select.POLLOUT)
+        poll.poll(max(0.0, min(limits)) * 1000 if limits else None)
+        self._heed_signals()
+        self._show()
+
+    def _show(self) -> None:
+        if self._stream is None:
+            return
+        if time.monotonic() >= self._next_look:
+            self._stream.tick()
+            self._next_look = time.monotonic() + EVERY
+        else:
+            self._stream.push()
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def _heed_signals(self) -> None:
+        for number in self._signals.take():
+            if number == signal.SIGCHLD:
+                processes.collect()
+            else:
+                self._stop(signal.Signals(number))
+
+    def _stop(self, number: signal.Signals) -> None:
+        """The first asks the tree to finish, a second one, or SIGQUIT, to end at once; a third does not ask."""
+        before = self._stops
+        self._stops += 2 if number == signal.SIGQUIT else 1
+        now = time.monotonic()
+        if self._stops == 1:
+            self._log.info("stopping (%s): running handlers have %s", number.name, format_duration(self._grace))
+            grace, self._end_by = self._grace, now + self._grace + _BEYOND_GRACE
+        else:
+            self._log.info("stopping at once (%s)", number.name)
+            grace, self._end_by = 0.0, min(self._end_by or now + _AT_ONCE, now + _AT_ONCE)
+        self._write_lock()
+        if self._roots is None:
+            return
+        if before >= 2 or not self._roots.stop(grace):
+            self._end_by = now
+
+    def _leave(self) -> None:
+        """Leave nothing behind, whatever happened, and say how it ended."""
+        self._signals.stop_listening()
+        self._end_tree()
+        if self._stops and account.read(self._plan.home) is None:
+            account.write_for_the_killed(self._plan.home)
+        if self._stream is not None:
+            self._stream.finish(_LAST_WORDS)
+        told = account.read(self._plan.home)
+        if self._stops and told is not None:
+            say(told.sentence())
+        self._held.release()
+
+    def _end_tree(self) -> None:
+        """End what is left of the tree, and what its agents started and left running."""
+        roots, self._roots = self._roots, None
+        try:
+            if roots is not None:
+                roots.close()
+            ended = remains.clear(self._plan.home)
+        except SquadError as error:
+            self._log.error("%s", error.message)
+        else:
+            if roots is not None and ended and self._stops:
+                self._log.info("ended what agents had left running (%s)", remains.counted(ended))

@@ -1,0 +1,350 @@
+"""What people ask of the database, as typed rows. Every function takes a connection of ``squad.store.database.Pool``.
+
+    with pool.connection() as database:
+        newest = queries.messages(database, queries.Filter(status="failed"), limit=20)
+
+Times are ISO 8601 text and JSON is text, as stored. A row of a list leaves out what may be large.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from peewee import Database, Expression, fn
+
+from squad.errors import UsageError
+from squad.store.models import Attempt, ConvoyResize, Event, Keeper, QueueDepth, Task
+from squad.store.times import iso
+
+_SHORTEST = 6  # characters of an id that are enough to look for it
+_CANDIDATES = 5  # that an ambiguous id lists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which messages; None: all. ``agent`` is the recipient, ``since`` seconds since the epoch (creation)."""
+
+    agent: str | None = None
+    type: str | None = None
+    status: str | None = None
+    sender: str | None = None
+    since: float | None = None
+
+    def conditions(self) -> list[Expression]:
+        pairs = ((Task.recipient, self.agent), (Task.type, self.type), (Task.status, self.status))
+        found = [column == value for column, value in (*pairs, (Task.sender, self.sender)) if value is not None]
+        if self.since is not None:
+            found.append(Task.created_at >= iso(self.since))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """A message without its payload and result. ``row`` is its place in the order of arrival."""
+
+    row: int
+    task_id: str
+    parent_id: str | None
+    root_id: str
+    sender: str
+    recipient: str
+    type: str
+    priority: int
+    status: str
+    attempts: int
+    not_before: float | None
+    lease_owner: str | None
+    claimed_at: str | None
+    created_at: str
+    started_at: str | None
+    completed_at: str | None
+    duration_ms: int | None
+    key: str | None
+    error_message: str | None
+
+
+_COLUMNS = (
+    Task.id,
+    Task.task_id,
+    Task.parent_id,
+    fn.COALESCE(Task.root_id, Task.task_id),
+    Task.sender,
+    Task.recipient,
+    Task.type,
+    Task.priority,
+    Task.status,
+    Task.attempts,
+    Task.not_before,
+    Task.lease_owner,
+    Task.claimed_at,
+    Task.created_at,
+    Task.started_at,
+    Task.completed_at,
+    Task.duration_ms,
+    Task.key,
+    Task.error_message,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """An attempt that did not complete; ``outcome`` is error, timeout, refused or crash."""
+
+    number: int
+    worker: str
+    started_at: str | None
+    ended_at: str
+    outcome: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One message's whole life."""
+
+    message: MessageRow
+    payload: str
+    result: str | None
+    attempts: list[AttemptRow]
+    ancestors: list[MessageRow]
+    """What caused it: its root first, its parent last."""
+    children: list[MessageRow]
+    """What it caused, in order of arrival; the first of ``children_total``."""
+    children_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class TreeCount:
+    recipient: str
+    type: str
+    status: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TreeSummary:
+    """A message and all that came of it."""
+
+    counts: list[TreeCount]
+    failed: list[MessageRow]
+    """The first dead letters among them, in order of arrival."""
+
+    @property
+    def total(self) -> int:
+        return sum(count.count for count in self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """Waiting messages of one recipient: priority 1-2, 3-7 and 8-10."""
+
+    agent: str
+    queued: int
+    high: int
+    normal: int
+    low: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeRow:
+    at: str
+    convoy: str
+    from_size: int
+    to_size: int
+    reason: str
+    readings: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    row: int
+    at: str
+    kind: str
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    value: str
+    updated_at: str
+
+
+def messages(database: Database, which: Filter, limit: int = 100, before: int | None = None) -> list[MessageRow]:
+    """The newest first. For the next page say ``before=`` the ``row`` of the last one."""
+    conditions = which.conditions()
+    if before is not None:
+        conditions.append(Task.id < before)
+    query = Task.select(*_COLUMNS).order_by(Task.id.desc()).limit(limit)
+    return _messages(database, query.where(*conditions) if conditions else query)
+
+
+def message(database: Database, text: str, children: int = 100) -> Detail:
+    """One message by its id, or by the beginning or the end of it when no other message's is the same.
+
+    Raises UsageError when there is none, when it is shorter than 6 characters, or when several fit (naming them).
+    """
+    with database.atomic():  # one snapshot for all the questions
+        task_id = find(database, text)
+        chosen = Task.select(*_COLUMNS, Task.payload, Task.result).where(Task.task_id == task_id)
+        *row, payload, result = next(iter(chosen.tuples().execute(database)))
+        found = MessageRow(*row)
+        return Detail(
+            message=found,
+            payload=payload,
+            result=result,
+            attempts=_attempts(database, found.row),
+            ancestors=_ancestors(database, found),
+            children=_messages(
+                database,
+                Task.select(*_COLUMNS).where(Task.parent_id == task_id).order_by(Task.id).limit(children),
+            ),
+            children_total=Task.select().where(Task.parent_id == task_id).count(database),
+        )
+
+
+def find(database: Database, text: str) -> str:
+    """The full id that ``text`` means. Raises UsageError as ``message`` does."""
+    text = text.strip().lower()
+    exact = Task.select(Task.task_id).where(Task.task_id == text)
+    if list(exact.tuples().execute(database)):
+        return text
+    if len(text) < _SHORTEST:
+        raise UsageError(
+            f"{text!r} is too short for a message's id", hint=f"give its last {_SHORTEST} characters or more"
+        )
+    # The beginning is looked up in the index; the end needs a pass over it.
+    fits = ((Task.task_id >= text) & (Task.task_id < text + "\U0010ffff")) | (
+        fn.SUBSTR(Task.task_id, -len(text)) == text
+    )
+    query = Task.select(Task.task_id).where(fits).order_by(Task.id.desc()).limit(_CANDIDATES + 1)
+    found = [row[0] for row in query.tuples().execute(database)]
+    if not found:
+        raise UsageError(f"there is no message {text!r}", hint="`squad message list` shows the newest")
+    if len(found) > 1:
+        more = ", …" if len(found) > _CANDIDATES else ""
+        raise UsageError(
+            f"{text!r} fits several messages: {', '.join(found[:_CANDIDATES])}{more}",
+            hint="give more characters; the last ones differ most",
+        )
+    return str(found[0])
+
+
+def _attempts(database: Database, row: int) -> list[AttemptRow]:
+    query = Attempt.select(
+        Attempt.number, Attempt.worker, Attempt.started_at, Attempt.ended_at, Attempt.outcome, Attempt.error
+    )
+    found = query.where(Attempt.task == row).order_by(Attempt.id).tuples().execute(database)
+    return [AttemptRow(*attempt) for attempt in found]
+
+
+def _ancestors(database: Database, child: MessageRow) -> list[MessageRow]:
+    chain: list[MessageRow] = []
+    seen = {child.task_id}
+    parent = child.parent_id
+    while parent is not None and parent not in seen:  # a row edited by hand could name itself
+        seen.add(parent)
+        found = _messages(database, Task.select(*_COLUMNS).where(Task.task_id == parent))
+        chain[:0] = found
+        parent = found[0].parent_id if found else None
+    return chain
+
+
+_TREE = """
+    WITH RECURSIVE tree (task_id) AS (
+        SELECT task_id FROM tasks WHERE task_id = ?
+        UNION
+        SELECT tasks.task_id FROM tree JOIN tasks ON tasks.parent_id = tree.task_id
+    )
+"""
+_TREE_COUNTS = f"""
+    {_TREE}
+    SELECT recipient, type, status, COUNT(*) FROM tree JOIN tasks USING (task_id)
+    GROUP BY recipient, type, status ORDER BY recipient, type, status
+"""  # noqa: S608 - a constant
+_TREE_FAILED = f"""
+    {_TREE}
+    SELECT id FROM tree JOIN tasks USING (task_id) WHERE status = 'failed' ORDER BY id LIMIT ?
+"""  # noqa: S608 - a constant
+
+
+def tree(database: Database, task_id: str, failed: int = 10) -> TreeSummary:
+    """How it stands with a message (full id) and all that came of it, and up to ``failed`` of its dead letters."""
+    with database.atomic():
+        counted = [TreeCount(*row) for row in _rows(database, _TREE_COUNTS, task_id)]
+        dead = [row[0] for row in _rows(database, _TREE_FAILED, task_id, failed)]
+        chosen = Task.select(*_COLUMNS).where(Task.id.in_(dead)).order_by(Task.id)
+        return TreeSummary(counted, _messages(database, chosen))
+
+
+def queue_depth(database: Database) -> list[Depth]:
+    """Recipients with waiting messages; those without any are not in it."""
+    query = QueueDepth.select(
+        QueueDepth.agent,
+        QueueDepth.queued_tasks,
+        QueueDepth.high_priority,
+        QueueDepth.normal_priority,
+        QueueDepth.low_priority,
+    ).order_by(QueueDepth.agent)
+    return [Depth(*row) for row in query.tuples().execute(database)]
+
+
+# Literals, not parameters: only then is a partial index sure to be used.
+_READY_COUNTS = """
+    SELECT recipient, COUNT(*) FROM tasks WHERE status = 'queued' AND not_before IS NULL GROUP BY recipient
+"""
+_RUNNING_COUNTS = "SELECT recipient, COUNT(*) FROM tasks WHERE status = 'running' GROUP BY recipient"
+
+
+def open_counts(database: Database) -> dict[str, tuple[int, int]]:
+    """Per recipient how many messages are ready (not delayed) and how many running. Reads indexes only: cheap."""
+    ready = dict(_rows(database, _READY_COUNTS))
+    running = dict(_rows(database, _RUNNING_COUNTS))
+    return {agent: (ready.get(agent, 0), running.get(agent, 0)) for agent in ready.keys() | running.keys()}
+
+
+def counts(database: Database) -> dict[str, dict[str, int]]:
+    """Recipient -> status -> how many messages, of all that are kept. Reads the whole table."""
+    query = Task.select(Task.recipient, Task.status, fn.COUNT(Task.id)).group_by(Task.recipient, Task.status)
+    found: dict[str, dict[str, int]] = {}
+    for agent, status, count in query.tuples().execute(database):
+        found.setdefault(agent, {})[status] = count
+    return found
+
+
+def resizes(database: Database, convoy: str | None = None, limit: int = 20) -> list[ResizeRow]:
+    """Changes of convoys' sizes, the newest first."""
+    query = ConvoyResize.select(
+        ConvoyResize.at,
+        ConvoyResize.convoy,
+        ConvoyResize.from_size,
+        ConvoyResize.to_size,
+        ConvoyResize.reason,
+        ConvoyResize.readings,
+    )
+    if convoy is not None:
+        query = query.where(ConvoyResize.convoy == convoy)
+    return [ResizeRow(*row) for row in query.order_by(ConvoyResize.id.desc()).limit(limit).tuples().execute(database)]
+
+
+def events(database: Database, limit: int = 100, after: int = 0) -> list[EventRow]:
+    """The last ``limit`` events with a ``row`` above ``after``, the oldest of them first."""
+    query = Event.select(Event.id, Event.at, Event.kind, Event.subject, Event.detail).where(Event.id > after)
+    found = [EventRow(*row) for row in query.order_by(Event.id.desc()).limit(limit).tuples().execute(database)]
+    return found[::-1]
+
+
+def keeper(database: Database) -> dict[str, Kept]:
+    """What the supervisor keeps: key -> JSON text and when it was put."""
+    query = Keeper.select(Keeper.key, Keeper.value, Keeper.updated_at)
+    return {key: Kept(value, at) for key, value, at in query.tuples().execute(database)}
+
+
+def _messages(database: Database, query: Any) -> list[MessageRow]:
+    return [MessageRow(*row) for row in query.tuples().execute(database)]
+
+
+def _rows(database: Database, sql: str, *parameters: object) -> list[Any]:
+    found: list[Any] = database.execute_sql(sql, parameters).fetchall()  # type: ignore[no-untyped-call]
+    return found

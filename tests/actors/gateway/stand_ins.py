@@ -1,0 +1,254 @@
+"""Stand-ins for the actors around the gateway, and the real HTTP server in front of them."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import queue
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from squad.actors.gateway.admission import Admission
+from squad.actors.gateway.api import Api
+from squad.actors.gateway.bridge import Bridge
+from squad.actors.gateway.catalogue import Catalogue
+from squad.actors.gateway.intake import Intake
+from squad.actors.gateway.listening import SameUser, listen
+from squad.actors.protocol import Inspect, Reply, Resize, Restart, Submit, SubmitDone, Tree, Unwatch, Watch
+from squad.config.schema import RateConfig
+from squad.messages import MessageType, message, type_of
+from squad.store.rows import NewTask, Submitted
+
+
+@message("scan")
+class Scan:
+    path: str
+    depth: int = 3
+
+
+@message("report")
+class Report:
+    text: str
+
+
+@message("moody")
+class Moody:
+    """A type whose own code is broken."""
+
+    value: int
+
+    def __post_init__(self) -> None:
+        raise KeyError("its own mistake")
+
+
+SCAN, REPORT, MOODY = type_of(Scan), type_of(Report), type_of(Moody)
+HANDLED: dict[str, dict[str, MessageType]] = {
+    "scanner": {"scan": SCAN, "moody": MOODY},
+    "reporter": {"report": REPORT},
+    "checker": {"scan": SCAN},
+}
+CATALOGUE = Catalogue(HANDLED, {"broken": "its class does not import: No module named 'nowhere'"})
+
+
+def row(name: str, kind: str, parent: str | None, state: str, **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": kind,
+        "parent": parent,
+        "pid": 7,
+        "state": state,
+        "since": "2025-01-02T03:04:05.678Z",
+        "restarts": 0,
+        "cpu_percent": 1.5,
+        "memory_bytes": 30_000_000,
+        "queue_depth": None,
+        "in_hand": 0,
+        "tokens": None,
+        "current": None,
+        "last_error": "",
+        "age": 0.5,
+        **more,
+    }
+
+
+TREE = (
+    row("supervisor", "supervisor", None, "ready"),
+    row("storage", "storage", "supervisor", "ready"),
+    row("gateway", "gateway", "supervisor", "idle"),
+    row("scanner", "agent", "supervisor", "busy"),
+    row(
+        "checker",
+        "convoy",
+        "supervisor",
+        "ready",
+        pid=None,
+        size=2,
+        target=2,
+        min=2,
+        max=8,
+        pinned=False,
+        reason="at its start",
+    ),
+    row("checker-1", "worker", "checker", "idle"),
+    row("checker-2", "worker", "checker", "idle"),
+)
+
+
+class StandIn:
+    """The actor side: one thread that runs what is posted, and a storage and a supervisor that answer on it."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, NewTask] = {}
+        self.keys: dict[tuple[str, str], str] = {}
+        self.ended: set[str] = set()
+        self.watches: dict[str, Watch] = {}
+        self.said: list[Any] = []  # everything that was told to anybody
+        self.silent: set[str] = set()  # "storage", "supervisor"
+        self.error = ""  # what the storage says instead of storing
+        self.tree = TREE
+        self.refusal = ""  # what the supervisor says to orders
+        self.depths: Mapping[str, int] = {"scanner": 4}
+        self.bridge = Bridge(self.post, self._tell)
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self.post(lambda: self.bridge.storage_at("storage"))
+
+    def post(self, call: Callable[[], None]) -> None:
+        self._calls.put(call)
+
+    def stop(self) -> None:
+        self._calls.put(None)
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+
+    def _tell(self, address: Any, msg: Any) -> None:
+        self.said.append(msg)
+        if address in self.silent:
+            return
+        if isinstance(msg, Submit):
+            self.bridge.submit_done(self._store(msg))
+        elif isinstance(msg, Watch):
+            self.watches[msg.request] = msg
+            if msg.task_id in self.ended:
+                self.bridge.watched(msg.request)
+        elif isinstance(msg, Unwatch):
+            self.watches.pop(msg.request, None)
+        elif isinstance(msg, Inspect):
+            self.bridge.answer(msg.request, Tree(msg.request, self.tree))
+        elif isinstance(msg, Restart):
+            self.bridge.answer(msg.request, Reply(msg.request, self.refusal))
+        elif isinstance(msg, Resize):
+            detail = {"size": msg.size or 2, "pinned": msg.size is not None}
+            self.bridge.answer(msg.request, Reply(msg.request, self.refusal, detail))
+
+    def _store(self, msg: Submit) -> SubmitDone:
+        if self.error:
+            return SubmitDone(msg.request, (), self.error)
+        results = []
+        for task in msg.rows:
+            first = self.keys.setdefault((task.recipient, task.key), task.task_id) if task.key else task.task_id
+            results.append(Submitted(first, first in self.stored))
+            self.stored.setdefault(first, task)
+        return SubmitDone(msg.request, tuple(results))
+
+    def end(self, task_id: str) -> None:
+        """A message ends: whoever watches it is told."""
+
+        def tell() -> None:
+            self.ended.add(task_id)
+            for request in [watch.request for watch in self.watches.values() if watch.task_id == task_id]:
+                self.bridge.watched(request)
+
+        self.post(tell)
+
+    def exists(self, task_id: str) -> bool:
+        return task_id in self.stored
+
+    def queue_depths(self) -> Mapping[str, int]:
+        return self.depths
+
+
+class Served:
+    """The HTTP interface on a real socket in ``home``, over a StandIn."""
+
+    def __init__(self, home: Path, *, clients: RateConfig | None = None, max_payload: int = 10_000) -> None:
+        self.inside = StandIn()
+        self.api = Api(
+            squad="test",
+            supervisor="supervisor",
+            bridge=self.inside.bridge,
+            catalogue=CATALOGUE,
+            intake=Intake(CATALOGUE, max_payload),
+            admission=Admission(clients),
+            reads=self.inside,
+            agents=frozenset(HANDLED) | {"storage", "monitor"},
+            sizes={"checker": (2, 8)},
+        )
+        self._listener = listen(home)
+        self.path = str(home / "control.sock")
+        self._server = uvicorn.Server(
+            uvicorn.Config(self.api.app(), http=SameUser, ws="none", lifespan="off", log_config=None, access_log=False)
+        )
+        self._failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        async def serve() -> None:
+            self.inside.bridge.open()
+            await self._server.serve([self._listener])
+
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            self._failed = error
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+        self.inside.stop()
+        assert not self._thread.is_alive()
+        assert self._failed is None, self._failed
+
+    def call(
+        self, method: str, path: str, body: bytes | str | None = None, timeout: float = 20.0
+    ) -> tuple[int, dict[str, Any]]:
+        """One request over a connection of its own: the status and the JSON document."""
+        connection = self.connection(timeout)
+        try:
+            connection.request(method, path, body.encode() if isinstance(body, str) else body)
+            response = connection.getresponse()
+            content = response.read()
+            assert response.headers["Content-Type"] == "application/json", content
+            document = json.loads(content)
+            assert document["schema_version"] == 1
+            return response.status, document
+        finally:
+            connection.close()
+
+    def connection(self, timeout: float = 20.0) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(timeout)
+        connection.sock.connect(self.path)
+        return connection
+
+    def send(self, **message: Any) -> tuple[int, dict[str, Any]]:
+        return self.call("POST", "/v1/messages", json.dumps(message))
+
+    def error(self, method: str, path: str, body: bytes | str | None = None) -> tuple[int, dict[str, Any]]:
+        status, document = self.call(method, path, body)
+        assert status >= 400
+        assert document["error"].keys() >= {"message", "hint", "exit", "problems"}
+        return status, document["error"]

@@ -1,0 +1,432 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from squad.actors.gateway import api as module
+from squad.actors.gateway import listening
+from squad.actors.protocol import Inspect, Resize, Restart, Submit
+from squad.client import Client
+from squad.config.schema import RateConfig
+from squad.errors import RateLimitError, RefusedError
+from squad.home import Home
+from squad.ids import new_id
+from tests.actors.gateway.stand_ins import TREE, Served, row
+
+GOOD: dict[str, Any] = {"recipient": "scanner", "type": "scan", "payload": {"path": "x"}}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    made = tmp_path / "home"
+    made.mkdir(mode=0o700)
+    return made
+
+
+@pytest.fixture
+def served(home: Path) -> Iterator[Served]:
+    made = Served(home)
+    yield made
+    made.close()
+
+
+def limited(home: Path, when_empty: Any) -> Served:
+    return Served(home, clients=RateConfig(per_minute=600, burst=1, when_empty=when_empty))
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def lines(*messages: dict[str, Any]) -> bytes:
+    return b"\n".join(json.dumps(message).encode() for message in messages)
+
+
+# -- sends -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_send_is_answered_with_its_id_once_it_is_stored(served: Served) -> None:
+    status, answer = served.send(**GOOD, priority=2, sender="tests")
+    assert status == 201
+    assert answer == {"schema_version": 1, "id": answer["id"], "duplicate": False}
+    stored = served.inside.stored[answer["id"]]
+    assert (stored.payload, stored.priority, stored.sender) == ('{"path":"x"}', 2, "tests")
+
+
+def test_a_send_that_is_repeated_is_stored_once(served: Served) -> None:
+    task_id = new_id()
+    answers = [served.send(**GOOD, id=task_id)[1] for _ in range(2)]
+    assert [(answer["id"], answer["duplicate"]) for answer in answers] == [(task_id, False), (task_id, True)]
+    first, second = (served.send(**GOOD, key="k")[1] for _ in range(2))
+    assert (second["id"], second["duplicate"]) == (first["id"], True)
+
+
+def test_what_is_refused_is_not_stored(served: Served) -> None:
+    for message in ({**GOOD, "priority": 11}, {**GOOD, "recipient": "scaner"}, {**GOOD, "payload": {}}):
+        status, error = served.error("POST", "/v1/messages", json.dumps(message))
+        assert (status, error["exit"]) == (422, 2)
+    status, error = served.error("POST", "/v1/messages", '{"recipient": ')
+    assert (status, error["exit"]) == (400, 2)
+    assert served.inside.stored == {}
+
+
+def test_a_misspelt_name_and_wrong_fields(served: Served) -> None:
+    _, error = served.error("POST", "/v1/messages", json.dumps({**GOOD, "recipient": "scaner"}))
+    assert (error["message"], error["hint"]) == ("no agent or convoy is called 'scaner'", "did you mean 'scanner'?")
+    _, error = served.error("POST", "/v1/messages", json.dumps({**GOOD, "payload": {"paht": 1}}))
+    assert error["problems"] == [
+        {"where": "payload.path", "what": "is missing", "hint": ""},
+        {"where": "payload.paht", "what": "is not a field of 'scan'", "hint": "did you mean 'path'?"},
+    ]
+
+
+@pytest.mark.parametrize("size", [10_001, 200_000, 20_000_000])
+def test_a_payload_over_the_limit_is_refused_with_words(served: Served, size: int) -> None:
+    """Also one that is far too long to be read: the client finds the answer, not a closed connection."""
+    status, error = served.error("POST", "/v1/messages", json.dumps({**GOOD, "payload": {"path": "x" * size}}))
+    assert status == 413
+    assert "bytes" in error["message"]
+    assert served.inside.stored == {}
+
+
+def test_a_connection_is_kept_for_the_next_request(served: Served) -> None:
+    connection = served.connection()
+    for _ in range(3):
+        connection.request("POST", "/v1/messages", json.dumps(GOOD))
+        response = connection.getresponse()
+        assert response.status == 201 and response.read()
+    connection.close()
+
+
+def test_a_client_that_goes_away_half_way_leaves_nothing(served: Served) -> None:
+    connection = served.connection()
+    connection.putrequest("POST", "/v1/messages")
+    connection.putheader("Content-Length", "1000")
+    connection.endheaders(b'{"recipient": "scanner"')
+    connection.close()
+    assert served.send(**GOOD)[0] == 201
+    assert len(served.inside.stored) == 1
+
+
+def test_a_body_that_never_ends_is_given_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_BODY_LIMIT", 0.05)
+    connection = served.connection()
+    connection.putrequest("POST", "/v1/messages")
+    connection.putheader("Content-Length", "1000")
+    connection.endheaders(b'{"recipient": "scanner"')
+    response = connection.getresponse()
+    assert response.status == 400
+    assert "did not arrive within" in json.loads(response.read())["error"]["message"]
+    connection.close()
+
+
+def test_a_store_that_cannot_and_one_that_is_silent(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    served.inside.error = "the database cannot grow: the disk is full"
+    status, error = served.error("POST", "/v1/messages", json.dumps(GOOD))
+    assert (status, error["exit"], error["message"]) == (503, 1, served.inside.error)
+    monkeypatch.setattr("squad.actors.gateway.bridge.SUBMIT_LIMIT", 0.05)
+    served.inside.silent.add("storage")
+    status, error = served.error("POST", "/v1/messages", json.dumps(GOOD))
+    assert (status, error["exit"]) == (503, 5)
+    assert "did not confirm" in error["message"]
+
+
+def test_a_squad_that_stops_takes_nothing_new(served: Served) -> None:
+    served.api.closing = True
+    for path in ("/v1/messages", "/v1/messages/batch"):
+        status, error = served.error("POST", path, json.dumps(GOOD))
+        assert (status, error["exit"]) == (503, 3)
+        assert "stopping" in error["message"]
+    assert served.call("GET", "/v1/tree")[0] == 200
+    assert served.inside.stored == {}
+
+
+def test_the_clients_limit_refuses_or_delays(home: Path) -> None:
+    served = limited(home, "raise")
+    try:
+        assert served.send(**GOOD)[0] == 201
+        status, error = served.error("POST", "/v1/messages", json.dumps(GOOD))
+        assert status == 429
+        assert 0 < error["retry_after"] <= 0.1
+        with Client(Home(home)) as client, pytest.raises(RateLimitError, match="600 messages a minute"):
+            client.send_many([GOOD] * 100)
+            client.send_many([GOOD] * 100)
+        assert served.call("POST", "/v1/messages", "{}")[0] == 422  # what is wrong costs nothing
+        gateway = next(item for item in served.call("GET", "/v1/tree")[1]["actors"] if item["kind"] == "gateway")
+        assert 0 <= gateway["tokens"] <= 1
+    finally:
+        served.close()
+    served = limited(home, "wait")
+    try:
+        begun = time.monotonic()
+        assert [served.send(**GOOD)[0] for _ in range(4)] == [201] * 4
+        assert time.monotonic() - begun >= 0.28
+    finally:
+        served.close()
+
+
+# -- batches ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_stored_in_order(served: Served) -> None:
+    ids = [new_id() for _ in range(2500)]
+    status, answer = served.call("POST", "/v1/messages/batch", lines(*({**GOOD, "id": task_id} for task_id in ids)))
+    assert (status, answer["ids"]) == (201, ids)
+    assert list(served.inside.stored) == ids
+    assert [len(msg.rows) for msg in served.inside.said if isinstance(msg, Submit)] == [1000, 1000, 500]
+
+
+def test_a_batch_with_wrong_lines_names_them_and_stores_nothing(served: Served) -> None:
+    wrong = [GOOD, {**GOOD, "priority": 0}, GOOD, {**GOOD, "payload": {}}]
+    status, error = served.error("POST", "/v1/messages/batch", lines(*wrong))
+    assert status == 422
+    assert error["message"] == "2 of 4 lines are wrong; nothing is queued"
+    assert [problem["where"] for problem in error["problems"]] == ["line 2", "line 4: payload.path"]
+    assert served.inside.stored == {}
+
+
+def test_a_batch_with_a_line_that_is_too_long(served: Served) -> None:
+    body = lines(GOOD) + b"\n" + lines({**GOOD, "payload": {"path": "x" * 20_000_000}})
+    status, error = served.error("POST", "/v1/messages/batch", body)
+    assert (status, served.inside.stored) == (413, {})
+    assert error["message"].startswith("line 2 is over")
+
+
+def test_a_large_batch_leaves_room_for_others(served: Served) -> None:
+    """While 20,000 lines are checked, somebody else's send is answered."""
+    body = lines(*[GOOD] * 20_000)
+    connection = served.connection()
+    connection.request("POST", "/v1/messages/batch", body)
+    begun = time.monotonic()
+    assert served.send(**GOOD)[0] == 201
+    took = time.monotonic() - begun
+    assert connection.getresponse().status == 201
+    assert took < time.monotonic() - begun
+    connection.close()
+
+
+# -- waits -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_wait_ends_when_the_message_does(served: Served) -> None:
+    task_id = served.send(**GOOD)[1]["id"]
+    assert served.call("GET", f"/v1/messages/{task_id}/wait?timeout=0.02")[1]["done"] is False
+    served.inside.end(task_id)
+    assert served.call("GET", f"/v1/messages/{task_id}/wait?timeout=10&tree=1")[1]["done"] is True
+
+
+def test_a_wait_that_nobody_reads_is_ended(served: Served) -> None:
+    task_id = served.send(**GOOD)[1]["id"]
+    connection = served.connection()
+    connection.request("GET", f"/v1/messages/{task_id}/wait?timeout=60")
+    until(lambda: served.inside.watches)
+    connection.close()
+    until(lambda: not served.inside.watches)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
+        (f"{new_id()}/wait", 404, "there is no message with the id"),
+        ("x%1b%5b31m/wait", 404, r"there is no message with the id 'x\x1b[31m'"),
+        (f"{new_id()}/wait?timeout=soon", 422, "timeout must be a number of seconds from 0 to 2,592,000, not 'soon'"),
+        (f"{new_id()}/wait?timeout=nan", 422, "timeout must be a number"),
+        (f"{new_id()}/wait?timeout=-1", 422, "timeout must be a number"),
+        (f"{new_id()}/wait?tree=yes", 422, "tree must be 0 or 1, not 'yes'"),
+    ],
+)
+def test_a_wait_that_makes_no_sense(served: Served, path: str, status: int, message: str) -> None:
+    found, error = served.error("GET", f"/v1/messages/{path}")
+    assert (found, error["exit"]) == (status, 2)
+    assert error["message"].startswith(message)
+
+
+# -- the squad -------------------------------------------------------------------------------------------------------
+
+
+def test_the_tree_with_the_depths_of_its_queues(served: Served) -> None:
+    status, answer = served.call("GET", "/v1/tree")
+    assert (status, answer["squad"], answer["live"]) == (200, "test", True)
+    assert [actor["name"] for actor in answer["actors"]] == [actor["name"] for actor in TREE]
+    assert {actor["name"]: actor["queue_depth"] for actor in answer["actors"]}["scanner"] == 4
+
+
+def test_a_silent_supervisor_leaves_its_last_news_with_their_age(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_TREE_LIMIT", 0.2)
+    served.inside.silent.add("supervisor")
+    status, error = served.error("GET", "/v1/tree")
+    assert (status, error["exit"]) == (503, 5)
+    served.inside.silent.clear()
+    before = served.call("GET", "/v1/tree")[1]
+    served.inside.silent.add("supervisor")
+    after = served.call("GET", "/v1/tree")[1]
+    assert after["live"] is False
+    assert after["taken_at"] == before["taken_at"]
+    assert after["actors"][0]["age"] >= 0.7  # the 0.5 of the row and the 0.2 of waiting
+    health = served.call("GET", "/v1/health")[1]
+    assert (health["ready"], health["waiting_for"], health["pid"]) == (False, ["supervisor"], 7)
+
+
+def test_health(served: Served) -> None:
+    assert served.call("GET", "/v1/health")[1] == {
+        "schema_version": 1,
+        "squad": "test",
+        "pid": 7,
+        "ready": True,
+        "waiting_for": [],
+        "failed": [],
+    }
+    served.inside.tree = (*TREE, row("late", "agent", "supervisor", "starting"))
+    assert served.call("GET", "/v1/health")[1]["waiting_for"] == ["late"]
+
+
+def test_types_and_convoys(served: Served) -> None:
+    types = served.call("GET", "/v1/types")[1]["types"]
+    assert [(entry["name"], entry["handled_by"]) for entry in types] == [
+        ("moody", ["scanner"]),
+        ("report", ["reporter"]),
+        ("scan", ["scanner", "checker"]),
+    ]
+    (convoy,) = served.call("GET", "/v1/convoys")[1]["convoys"]
+    assert (convoy["name"], convoy["workers"]) == ("checker", ["checker-1", "checker-2"])
+
+
+@pytest.mark.parametrize("name", ["scanner", "checker", "checker-2", "storage"])
+def test_a_restart_is_told_to_the_supervisor(served: Served, name: str) -> None:
+    assert served.call("POST", f"/v1/agents/{name}/restart", "{}")[1]["name"] == name
+    assert [msg.name for msg in served.inside.said if isinstance(msg, Restart)] == [name]
+
+
+def test_a_gateway_that_is_restarted_answers_first(served: Served) -> None:
+    served.inside.silent.add("supervisor")
+    assert served.call("POST", "/v1/agents/gateway/restart")[0] == 200
+    until(lambda: [msg.name for msg in served.inside.said if isinstance(msg, Restart)] == ["gateway"])
+
+
+def test_a_restart_of_nobody(served: Served) -> None:
+    status, error = served.error("POST", "/v1/agents/scaner/restart")
+    assert (status, error["message"], error["hint"]) == (
+        404,
+        "no agent is called 'scaner'",
+        "did you mean 'scanner'?",
+    )
+    served.inside.refusal = "no agent is called 'checker-99'"
+    assert served.error("POST", "/v1/agents/checker-99/restart")[0] == 404
+
+
+def test_a_convoy_is_resized_and_given_back(served: Served) -> None:
+    with Client(Home(Path(served.path).parent)) as client:
+        assert client.resize("checker", 4) == {"schema_version": 1, "convoy": "checker", "size": 4, "pinned": True}
+        assert client.resize("checker", None)["pinned"] is False
+    orders = [msg for msg in served.inside.said if isinstance(msg, Resize)]
+    assert [(msg.convoy, msg.size, msg.pin) for msg in orders] == [("checker", 4, True), ("checker", None, True)]
+
+
+@pytest.mark.parametrize("body", ['{"size": 1}', '{"size": 9}', '{"size": true}', '{"size": "4"}', "{}", '{"sice": 4}'])
+def test_a_size_that_makes_no_sense(served: Served, body: str) -> None:
+    status, error = served.error("POST", "/v1/convoys/checker/resize", body)
+    assert (status, error["exit"]) == (422, 2)
+    assert not [msg for msg in served.inside.said if isinstance(msg, Resize)]
+
+
+def test_a_convoy_that_is_not_there(served: Served) -> None:
+    assert served.error("POST", "/v1/convoys/scanner/resize", '{"size": 4}')[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/", 404), ("GET", "/v2/%1b", 404), ("DELETE", "/v1/tree", 405), ("GET", "/v1/messages", 405)],
+)
+def test_a_path_that_is_not_there(served: Served, method: str, path: str, status: int) -> None:
+    found, error = served.error(method, path)
+    assert (found, error["exit"]) == (status, 2)
+    assert error["message"].isprintable()
+
+
+# -- whatever comes --------------------------------------------------------------------------------------------------
+
+_PATHS = [
+    ("POST", "/v1/messages"),
+    ("POST", "/v1/messages/batch"),
+    ("POST", "/v1/convoys/checker/resize"),
+    ("POST", "/v1/agents/scanner/restart"),
+    ("GET", "/v1/messages/{}/wait?timeout=0"),
+    ("GET", "/v1/{}"),
+    ("POST", "/v1/agents/{}/restart"),
+    ("POST", "/v1/convoys/{}/resize"),
+]
+_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=5,
+)
+_messages = st.fixed_dictionaries(
+    {},
+    optional={
+        "recipient": st.sampled_from(["scanner", "broken", "nobody"]) | _values,
+        "type": st.sampled_from(["scan", "moody", "report"]) | _values,
+        "payload": st.fixed_dictionaries({"path": st.text(max_size=9)}) | _values,
+        "size": _values,
+        **dict.fromkeys(["id", "priority", "sender", "delay", "key", "odd"], _values),
+    },
+)
+_bodies = st.binary(max_size=100) | _messages.map(lambda value: json.dumps(value).encode())
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.sampled_from(_PATHS), st.text(st.characters(codec="ascii"), max_size=10), st.lists(_bodies, max_size=3))
+def test_no_request_is_a_bug(served: Served, target: tuple[str, str], name: str, parts: list[bytes]) -> None:
+    method, path = target
+    quoted = "".join(f"%{ord(char):02x}" for char in name)
+    status, answer = served.call(method, path.format(quoted), b"\n".join(parts))
+    assert status in (200, 201, 400, 404, 405, 413, 422)
+    assert ("error" in answer) == (status >= 400)
+    assert "Traceback" not in json.dumps(answer)
+
+
+def test_a_bug_is_said_and_logged(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    served.inside.exists = lambda task_id: 1 / 0  # type: ignore[method-assign, assignment]
+    status, error = served.error("GET", f"/v1/messages/{new_id()}/wait")
+    assert (status, error["exit"]) == (500, 1)
+    assert error["message"] == "this is a bug in Squad: ZeroDivisionError in the gateway"
+    until(lambda: "ZeroDivisionError" in caplog.text)
+
+
+def test_another_user_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert served.send(**GOOD)[0] == 201
+    monkeypatch.setattr(listening, "_peer", lambda connection: 12345)
+    with pytest.raises(ConnectionError):
+        served.send(**GOOD)
+    assert len(served.inside.stored) == 1
+
+
+# -- with the client of the project ----------------------------------------------------------------------------------
+
+
+def test_the_client_understands_it(served: Served) -> None:
+    with Client(Home(Path(served.path).parent)) as client:
+        task_id = client.send("scanner", "scan", {"path": "x"}, priority=1)
+        assert task_id in served.inside.stored
+        assert len(client.send_many([GOOD] * 700)) == 700
+        served.inside.end(task_id)
+        assert client.wait(task_id, timeout=10)
+        with pytest.raises(RefusedError, match="no agent or convoy is called 'scaner'"):
+            client.send("scaner", "scan", {"path": "x"})
+        with pytest.raises(RefusedError) as caught:
+            client.send_many([GOOD, {**GOOD, "payload": {}}])
+        assert [problem.where for problem in caught.value.problems] == ["line 2: payload.path"]
+        assert client.health()["ready"]
+        client.restart("scanner")
+    assert any(isinstance(msg, Inspect) for msg in served.inside.said)

@@ -1,0 +1,63 @@
+"""Convoys and readings in a real squad."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.running import RunningSquad, eventually
+
+Start = Callable[[str], RunningSquad]
+CONFIG = """
+convoys:
+  pool: {class: "AGENTS:Pool", min: 1, max: 3, memory_per_worker: 1MB}
+monitor: {interval: 100ms, grow_after: 2, shrink_after: 3, cpu_threshold: 100, memory_threshold: 100}
+"""
+
+
+def workers(squad: RunningSquad) -> int:
+    return sum(row["parent"] == "pool" and row["state"] in ("idle", "busy") for row in squad.tree().values())
+
+
+def test_a_convoy_grows_with_waiting_work_and_shrinks_after_it(start: Start) -> None:
+    squad = start(CONFIG)
+    tasks = [squad.send("pool", "misbehave", {"how": "", "seconds": 0.4}) for _ in range(25)]
+    eventually(lambda: workers(squad) == 3, "three workers")
+    for task in tasks:
+        squad.wait(task)
+    assert len({squad.task(task)["result"] for task in tasks}) >= 3
+    assert {squad.task(task)["attempts"] for task in tasks} == {1}  # a worker that goes finishes first
+    eventually(lambda: workers(squad) == 1, "one worker")
+    resizes = squad.query("SELECT from_size, to_size, reason FROM convoy_resizes ORDER BY id")
+    assert resizes[0]["from_size"] == 1
+    assert resizes[-1]["to_size"] == 1
+    assert "work is waiting" in resizes[0]["reason"]
+    assert "idle" in resizes[-1]["reason"]
+
+
+def test_a_size_set_by_hand_stays_until_auto(start: Start) -> None:
+    squad = start(CONFIG)
+    squad.cli("convoy", "resize", "pool", "2")
+    eventually(lambda: workers(squad) == 2, "two workers")
+    row = squad.tree()["pool"]
+    assert (row["size"], row["target"], row["pinned"]) == (2, 2, True)
+    squad.kill("supervisor")
+    eventually(lambda: workers(squad) == 2 and squad.tree()["pool"]["pinned"], "two workers again")
+    squad.cli("convoy", "resize", "pool", "auto")
+    eventually(lambda: workers(squad) == 1, "back to what the work needs")
+
+
+def test_a_killed_worker_is_replaced_under_its_name(start: Start) -> None:
+    squad = start(CONFIG)
+    before = squad.kill("pool")
+    eventually(lambda: squad.pids("pool") not in ([], [before]), "another worker")
+    assert squad.tree()["pool-1"]["restarts"] == 1
+
+
+def test_readings_are_shown(start: Start) -> None:
+    squad = start(CONFIG)
+    rows = eventually(
+        lambda: (t := squad.tree()) and all(t[n]["memory_bytes"] for n in ("storage", "pool-1", "supervisor")) and t,
+        "memory of every process",
+    )
+    assert 10_000_000 < rows["pool-1"]["memory_bytes"] < 500_000_000
+    assert rows["pool-1"]["cpu_percent"] is not None

@@ -1,0 +1,181 @@
+"""Deaths of every kind of process in a real squad, and what becomes of the work."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.running import RunningSquad, eventually
+
+Start = Callable[[str], RunningSquad]
+ONE = 'agents:\n  one: {class: "AGENTS:Worker", send_rate: none}\n'
+
+
+def test_an_agent_that_is_killed_handles_again_soon(start: Start) -> None:
+    squad = start(ONE)
+    for _ in range(3):
+        before = squad.kill("one")
+        task = squad.send("one", "echo")
+        began = time.monotonic()
+        squad.wait(task)
+        assert time.monotonic() - began < 5
+        assert json.loads(squad.task(task)["result"])["pid"] != before
+    row = squad.tree()["one"]
+    assert row["restarts"] == 3
+    assert row["last_error"]
+
+
+def test_a_crash_loop_is_quarantined_and_restart_brings_it_back(start: Start) -> None:
+    squad = start(
+        ONE + "supervision: {restarts: {intensity: 2, period: 60s, backoff: 10ms}}\n",
+    )
+    for _ in range(3):
+        pid = squad.kill("one")
+        eventually(lambda pid=pid: squad.pids("one") != [pid], "noticed")  # type: ignore[misc]
+        if squad.tree()["one"]["state"] != "quarantined":
+            eventually(lambda: squad.tree()["one"]["state"] == "idle", "up again")
+    eventually(lambda: squad.tree()["one"]["state"] == "quarantined", "quarantined")
+    assert squad.query("SELECT count(*) FROM events WHERE kind = 'quarantined'")[0][0] == 1
+    task = squad.send("one", "echo")  # it still accepts
+    shown = squad.cli("inspect").stdout
+    assert "quarantined" in shown
+    squad.cli("restart", "one")
+    squad.wait(task)
+
+
+def test_an_agent_that_cannot_start_is_quarantined_with_its_reason(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(
+        "from squad import Agent, handles, message\n"
+        "@message('m')\nclass M:\n    pass\n"
+        "class Broken(Agent):\n"
+        "    def start(self):\n        raise RuntimeError('no licence')\n"
+        "    @handles(M)\n    def m(self, msg, ctx): ...\n"
+    )
+    config = tmp_path / "squad.yaml"
+    config.write_text(
+        "agents: {broken: {class: './broken.py:Broken'}}\nsupervision: {restarts: {intensity: 1, backoff: 1ms}}\n"
+    )
+    squad = RunningSquad(tmp_path / "home", config)
+    try:
+        with pytest.raises(AssertionError, match="not within"):
+            squad.start(timeout=3)  # it never gets ready
+        row = squad.tree()["broken"]
+        assert row["state"] == "quarantined"
+        assert "RuntimeError: no licence" in row["last_error"]
+        assert squad.stop() == 0
+    finally:
+        squad.end_everything()
+
+
+@pytest.mark.parametrize("name", ["storage", "gateway", "monitor", "supervisor"])
+def test_any_part_may_die(start: Start, name: str) -> None:
+    squad = start(ONE)
+    tasks = [squad.send("one", "count") for _ in range(20)]
+    before = squad.kill(name)
+    eventually(lambda: squad.pids(name) not in ([], [before]), f"another {name}")
+    eventually(lambda: (squad.health() or {}).get("ready"), "ready again")
+    tasks.append(squad.send("one", "count"))
+    for task in tasks:
+        squad.wait(task)
+    counted = sorted(json.loads(squad.task(task)["result"]) for task in tasks)
+    assert counted == list(range(1, 22))  # each took effect exactly once
+
+
+def test_a_send_while_storage_restarts_is_stored_once(start: Start) -> None:
+    squad = start(ONE + "supervision: {restarts: {intensity: 50, backoff: 1ms}}\n")
+    for n in range(5):
+        squad.kill("storage")
+        task = squad.send("one", "count", key=f"k{n}")
+        squad.wait(task)
+        assert json.loads(squad.task(task)["result"]) == n + 1
+        eventually(lambda: squad.tree().get("storage", {}).get("state") == "ready", "storage")
+
+
+def test_a_frozen_agent_is_replaced_and_its_late_word_refused(start: Start, tmp_path: Path) -> None:
+    squad = start(ONE + "supervision: {health: {interval: 200ms, timeout: 200ms, hung_after: 600ms}}\n")
+    begun = tmp_path / "begun"
+    task = squad.send("one", "misbehave", {"how": "sleep", "seconds": 1, "path": str(begun)})
+    eventually(begun.exists, "the handler has begun")
+    frozen = squad.kill("one", signal.SIGSTOP)
+    eventually(lambda: squad.pids("one") not in ([], [frozen]), "another process")
+    squad.wait(task)
+    row = squad.task(task)
+    assert (row["status"], row["attempts"]) == ("completed", 2)
+    assert frozen not in squad.processes()
+
+
+def test_stop_lets_a_handler_finish(start: Start, tmp_path: Path) -> None:
+    squad = start(ONE)
+    begun = tmp_path / "begun"
+    task = squad.send("one", "misbehave", {"how": "sleep", "seconds": 1, "path": str(begun)})
+    waiting = squad.send("one", "echo")
+    eventually(begun.exists, "the handler has begun")
+    assert squad.stop() == 0
+    assert squad.task(task)["status"] == "completed"
+    assert (squad.task(waiting)["status"], squad.task(waiting)["attempts"]) == ("queued", 0)
+
+
+def test_stop_tells_a_handler_that_asks(start: Start, tmp_path: Path) -> None:
+    squad = start(ONE)
+    begun = tmp_path / "begun"
+    task = squad.send("one", "misbehave", {"how": "sleep-unless-cancelled", "seconds": 60, "path": str(begun)})
+    eventually(begun.exists, "the handler has begun")
+    began = time.monotonic()
+    assert squad.stop() == 0
+    assert time.monotonic() - began < 5
+    assert json.loads(squad.task(task)["result"]) == "cancelled"
+
+
+def test_what_does_not_finish_in_time_is_named_and_queued_again(start: Start, tmp_path: Path) -> None:
+    squad = start(ONE + "supervision: {shutdown: 500ms}\n")
+    begun = tmp_path / "begun"
+    task = squad.send("one", "misbehave", {"how": "sleep", "seconds": 60, "path": str(begun)})
+    eventually(begun.exists, "the handler has begun")
+    assert squad.stop() == 0
+    said = json.loads((squad.home / "last_stop.json").read_text())
+    assert said["unfinished"] == [{"agent": "one", "id": task, "type": "misbehave"}]
+    row = squad.task(task)
+    assert (row["status"], row["attempts"], row["lease_owner"]) == ("queued", 0, None)
+    assert task in squad.output()
+
+
+def test_a_second_signal_forces(start: Start, tmp_path: Path) -> None:
+    squad = start(ONE)
+    begun = tmp_path / "begun"
+    squad.send("one", "misbehave", {"how": "sleep", "seconds": 60, "path": str(begun)})
+    eventually(begun.exists, "the handler has begun")
+    squad.launcher.send_signal(signal.SIGINT)
+    eventually(lambda: squad.tree().get("one", {}).get("state") == "draining", "draining")
+    began = time.monotonic()
+    squad.launcher.send_signal(signal.SIGINT)
+    squad.wait_stopped(10)
+    assert time.monotonic() - began < 5
+
+
+def test_the_launchers_death_leaves_nothing(start: Start) -> None:
+    squad = start(ONE)
+    squad.launcher.kill()
+    squad.launcher.wait()
+    squad.assert_nothing_left(timeout=1.0)
+    squad.start()  # and the home can be used again
+    squad.wait(squad.send("one", "echo"))
+
+
+def test_a_poison_message_does_not_take_others_with_it(start: Start) -> None:
+    squad = start(ONE + "supervision: {restarts: {intensity: 50, backoff: 1ms}}\n")
+    ids = squad.send_batch(
+        [{"recipient": "one", "type": "echo", "payload": {"text": str(n)}} for n in range(40)]
+        + [{"recipient": "one", "type": "misbehave", "payload": {"how": "exit"}}]
+        + [{"recipient": "one", "type": "echo", "payload": {"text": str(n)}} for n in range(40)]
+    )
+    for task in ids:
+        squad.wait(task)
+    rows = {task: squad.task(task) for task in ids}
+    failed = [row for row in rows.values() if row["status"] == "failed"]
+    assert [row["type"] for row in failed] == ["misbehave"]
+    assert {row["attempts"] for row in rows.values() if row["type"] == "echo"} == {1}

@@ -1,0 +1,363 @@
+"""Actors and messages for the tests of the transport. The classes must be importable: actors are made by name."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from squad.actors.base import Actor, Address, receives
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Answered with Said."""
+
+    number: int = 0
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    number: int
+    data: bytes
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Not answered; the actor remembers its number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class WhatCame:
+    """Answered with Came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    numbers: tuple[int, ...]
+    unrecognised: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """Nobody has a handler for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """Have a family spawn ``number`` children of this class and answer with Children once it has heard of all."""
+
+    kind: type[Actor]
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    pids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Have a family kill all its children and answer with News once their ends were told."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a family has heard, in order: ("hello"|"last words"|"exited", index of the child)."""
+
+    items: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastWords:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Have an actor say this many last words to whoever told it, and leave."""
+
+    words: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """Have a family send ``number`` Count to its first child, then WhatCame, and answer with Flooded."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flooded:
+    came: Came
+    slowest: float  # seconds that the slowest tell took
+
+
+class Echo(Actor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: list[int] = []
+
+    @receives(Say)
+    def on_say(self, msg: Say, sender: Address) -> None:
+        self.tell(sender, Said(msg.number, msg.data, os.getpid()))
+
+    @receives(Count)
+    def on_count(self, msg: Count, sender: Address) -> None:
+        self.numbers.append(msg.number)
+
+    @receives(WhatCame)
+    def on_what_came(self, msg: WhatCame, sender: Address) -> None:
+        self.tell(sender, Came(tuple(self.numbers), self.unrecognised))
+
+    @receives(Crash)
+    def on_crash(self, msg: Crash, sender: Address) -> None:
+        raise RuntimeError("on purpose")
+
+    @receives(Hello)
+    def on_hello(self, msg: Hello, sender: Address) -> None:
+        self.tell(sender, Hello(os.getpid()))
+
+    @receives(Leave)
+    def on_leave(self, msg: Leave, sender: Address) -> None:
+        for number in range(msg.words):
+            self.tell(sender, LastWords(number))
+        self.leave(3)
+
+
+class Stillborn(Actor):
+    def __init__(self) -> None:
+        super().__init__()
+        raise RuntimeError("on purpose")
+
+
+class Vanishing(Actor):
+    """Gone before its parent has heard of it."""
+
+    def __init__(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Forking(Echo):
+    """Has a child that it made by itself, as a library might."""
+
+    def started(self) -> None:
+        self.forked = os.fork()
+        if self.forked == 0:
+            signal.pause()
+            os._exit(0)
+
+    @receives(Say)
+    def on_say(self, msg: Say, sender: Address) -> None:
+        self.tell(sender, Said(0, b"", self.forked))
+
+
+class Family(Echo):
+    def __init__(self) -> None:
+        super().__init__()
+        self.children: list[Address] = []
+        self.pids: dict[int, int] = {}  # by index of the child
+        self.news: list[tuple[str, int]] = []
+        self.client: Address = None
+        self.expected = 0
+
+    def index(self, address: Address) -> int:
+        return next(i for i, child in enumerate(self.children) if child == address)
+
+    @receives(Raise)
+    def on_raise(self, msg: Raise, sender: Address) -> None:
+        self.client, self.expected = sender, msg.number
+        self.children, self.pids, self.news = [], {}, []
+        for _ in range(msg.number):
+            spawned = self.spawn(msg.kind)
+            self.children.append(spawned.address)
+            self.pids[len(self.children) - 1] = spawned.pid or 0
+            self.tell(spawned.address, Hello(os.getpid()))
+
+    @receives(Hello)
+    def on_hello(self, msg: Hello, sender: Address) -> None:
+        if self.pids[self.index(sender)] != msg.pid:
+            raise AssertionError("spawn gave another pid")
+        self.hear("hello", sender)
+        if sum(what == "hello" for what, _ in self.news) == self.expected:
+            self.tell(self.client, Children(tuple(self.pids.values())))
+            self.news = []
+
+    @receives(Kill)
+    def on_kill(self, msg: Kill, sender: Address) -> None:
+        self.client = sender
+        for pid in self.pids.values():
+            os.kill(pid, signal.SIGKILL)
+
+    @receives(Leave)
+    def on_leave(self, msg: Leave, sender: Address) -> None:
+        self.client = sender
+        for child in self.children:
+            self.tell(child, msg)
+
+    @receives(LastWords)
+    def on_last_words(self, msg: LastWords, sender: Address) -> None:
+        self.hear("last words", sender)
+
+    @receives(News)
+    def on_news(self, msg: News, sender: Address) -> None:
+        self.tell(sender, News(tuple(self.news)))
+
+    def on_child_exited(self, address: Address) -> None:
+        self.hear("exited", address)
+        if sum(what == "exited" for what, _ in self.news) == self.expected:
+            self.tell(self.client, News(tuple(self.news)))
+
+    def hear(self, what: str, sender: Address) -> None:
+        self.news.append((what, self.index(sender)))
+
+    @receives(Flood)
+    def on_flood(self, msg: Flood, sender: Address) -> None:
+        self.client, self.slowest = sender, 0.0
+        self.numbers.append(msg.number)
+        for number in range(msg.number):
+            began = time.perf_counter()
+            self.tell(self.children[0], Count(number))
+            self.slowest = max(self.slowest, time.perf_counter() - began)
+        self.tell(self.children[0], WhatCame())
+
+    @receives(Came)
+    def on_came(self, msg: Came, sender: Address) -> None:
+        self.tell(self.client, Flooded(msg, self.slowest))
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimers:
+    seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rang:
+    tokens: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostFrom:
+    """Have ``threads`` threads post ``calls`` calls each; answered with Posted."""
+
+    threads: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    in_order: bool
+    on_loop: bool
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellFromThread:
+    """Answered with what that raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookAround:
+    """Answered with Seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    root: str
+    handlers: tuple[str, ...]
+    umask: int
+    stdin: str
+    threads: int
+    descriptors: dict[int, str] = field(default_factory=dict)
+
+
+class Versatile(Echo):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rang: list[float] = []
+        self.posted: dict[int, list[int]] = {}
+        self.idents: set[int] = set()
+
+    def started(self) -> None:
+        self.set_title("versatile")
+
+    @receives(SetTimers)
+    def on_set_timers(self, msg: SetTimers, sender: Address) -> None:
+        self.client, self.timers = sender, len(msg.seconds)
+        for seconds in msg.seconds:
+            self.after(seconds, seconds)
+
+    def on_timer(self, token: float) -> None:
+        self.rang.append(token)
+        if len(self.rang) == self.timers:
+            self.tell(self.client, Rang(tuple(self.rang)))
+
+    @receives(PostFrom)
+    def on_post_from(self, msg: PostFrom, sender: Address) -> None:
+        self.client, self.expected = sender, msg.threads * msg.calls
+
+        def poster(name: int) -> None:
+            for number in range(msg.calls):
+                self.post(lambda number=number: self.arrived(name, number))  # type: ignore[misc]
+
+        for name in range(msg.threads):
+            threading.Thread(target=poster, args=(name,)).start()
+
+    def arrived(self, name: int, number: int) -> None:
+        self.posted.setdefault(name, []).append(number)
+        self.idents.add(threading.get_ident())
+        if sum(map(len, self.posted.values())) == self.expected:
+            in_order = all(numbers == sorted(numbers) for numbers in self.posted.values())
+            self.tell(self.client, Posted(in_order, self.idents == {threading.get_ident()}, self.expected))
+
+    @receives(TellFromThread)
+    def on_tell_from_thread(self, msg: TellFromThread, sender: Address) -> None:
+        def tell() -> None:
+            try:
+                self.tell(sender, Raised("nothing"))
+            except RuntimeError as error:
+                text = str(error)
+                self.post(lambda: self.tell(sender, Raised(text)))
+
+        threading.Thread(target=tell).start()
+
+    @receives(LookAround)
+    def on_look_around(self, msg: LookAround, sender: Address) -> None:
+        umask = os.umask(0)
+        os.umask(umask)
+        folder = Path("/proc/self/fd")
+        descriptors = {int(fd.name): str(fd.readlink()) for fd in folder.iterdir() if fd.is_symlink()}
+        self.tell(
+            sender,
+            Seen(
+                type(logging.getLogger()).__name__,
+                tuple(type(handler).__name__ for handler in logging.getLogger().handlers),
+                umask,
+                descriptors[0],
+                threading.active_count(),
+                descriptors,
+            ),
+        )

@@ -1,0 +1,281 @@
+"""Processes die in every way, and the right ones hear of it. Each test fails on Thespian 4.0.1 as it is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from thespian.actors import ActorExitRequest
+
+from squad.actors.transport import System, open_system
+from tests.actors.transport.cast import (
+    Came,
+    Children,
+    Crash,
+    Echo,
+    Family,
+    Forking,
+    Kill,
+    Leave,
+    LookAround,
+    News,
+    Raise,
+    Said,
+    Say,
+    Stillborn,
+    Vanishing,
+    Versatile,
+    WhatCame,
+)
+from tests.actors.transport.watching import alive, all_gone, inode, sockets_in, tree
+from tests.running import ROOT, eventually
+
+GONE = 1.0  # seconds, within which everything below a dead process is dead
+
+
+def test_every_exit_is_told_when_twenty_children_die_at_once(system: System) -> None:
+    family = system.create(Family)
+
+    for _ in range(5):
+        system.ask(family, Raise(Echo, 20), 20)
+        news = system.ask(family, Kill(), 20)
+
+        assert sorted(news.items) == [("exited", number) for number in range(20)]
+
+
+@pytest.mark.parametrize("kind", [Stillborn, Vanishing])
+def test_a_child_that_dies_at_once_is_told_like_any_other(system: System, kind: type[Echo]) -> None:
+    family = system.create(Family)
+
+    news = system.ask(family, Raise(kind, 5), 20)
+
+    assert sorted(news.items) == [("exited", number) for number in range(5)]
+
+
+def test_an_exit_is_told_once_although_a_graceful_child_announces_it_as_well(system: System) -> None:
+    family = system.create(Family)
+    children = system.ask(family, Raise(Echo, 3), 20).pids
+    system.tell(family, Leave(words=0))
+    eventually(lambda: all_gone(children), "the children have left")
+
+    def heard() -> tuple[tuple[str, int], ...]:
+        items: tuple[tuple[str, int], ...] = system.ask(family, News(), 5).items
+        return items
+
+    eventually(lambda: len(heard()) >= 3, "three exits")
+    assert sorted(heard()) == [("exited", number) for number in range(3)]
+
+
+def test_thespians_own_way_to_end_an_actor_is_told_once(run_dir: Path) -> None:
+    system = open_system(run_dir)
+    try:
+        family = system.create(Family)
+        pid = system.ask(family, Say(), 5).pid
+        children = system.ask(family, Raise(Echo, 2), 20).pids
+        system.tell(family, ActorExitRequest())
+        eventually(lambda: all_gone([pid, *children]), "the family has left")
+        assert system.ask(system.create(Echo), Say(1), 5).number == 1  # the admin has lost nothing but them
+    finally:
+        assert system.close()
+
+
+def test_what_a_child_said_last_comes_before_its_exit(system: System) -> None:
+    family = system.create(Family)
+    system.ask(family, Raise(Echo, 8), 20)
+
+    news = system.ask(family, Leave(words=20), 20)
+
+    for child in range(8):
+        told = [what for what, number in news.items if number == child]
+        assert told == ["last words"] * 20 + ["exited"]
+
+
+def test_the_admin_has_no_logger_whose_death_could_end_it(system: System) -> None:
+    echo = system.create(Echo)
+    first = system.ask(echo, Say(), 5).pid
+
+    assert tree(system.admin_pid) == [system.admin_pid, first]
+
+    os.kill(first, signal.SIGKILL)
+    assert system.ask(system.create(Echo), Say(2), 5).number == 2
+    assert system.alive()
+
+
+def test_everything_dies_with_the_admin(system: System) -> None:
+    family = system.create(Family)
+    stopped = system.ask(family, Raise(Echo, 5), 10).pids[0]
+    os.kill(stopped, signal.SIGSTOP)
+    pids = tree(system.admin_pid)
+    assert len(pids) == 7
+
+    os.kill(system.admin_pid, signal.SIGKILL)
+
+    began = time.monotonic()
+    eventually(lambda: all_gone(pids), "the tree is gone", 10)
+    assert time.monotonic() - began < GONE
+
+
+def test_everything_below_an_actor_dies_with_it(system: System) -> None:
+    family = system.create(Family)
+    children = system.ask(family, Raise(Echo, 5), 10).pids
+
+    os.kill(system.ask(family, Say(), 5).pid, signal.SIGKILL)
+
+    began = time.monotonic()
+    eventually(lambda: all_gone(children), "the children are gone", 10)
+    assert time.monotonic() - began < GONE
+    assert system.alive()
+
+
+OPENER = """
+import signal, sys
+from pathlib import Path
+from squad.actors.transport import open_system
+from tests.actors.transport.cast import Echo, Family, Raise
+system = open_system(Path(sys.argv[1]))
+system.ask(system.create(Family), Raise(Echo, 3), 20)
+print(system.admin_pid, flush=True)
+signal.pause()
+"""
+
+
+def test_everything_dies_with_the_process_that_opened_it(run_dir: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OPENER, str(run_dir)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as opener:
+        assert opener.stdout is not None
+        pids = tree(int(opener.stdout.readline()))
+        assert len(pids) == 5
+
+        opener.kill()
+
+        began = time.monotonic()
+        eventually(lambda: all_gone(pids), "the tree is gone", 10)
+        assert time.monotonic() - began < GONE
+        assert opener.stdout.read() == ""  # and nobody holds its standard output
+
+
+def test_an_exception_ends_an_actor_with_status_70(system: System) -> None:
+    echo = system.create(Echo)
+    pid = system.ask(echo, Say(), 5).pid
+
+    # Its parent is to collect the status; look at it in between.
+    os.kill(system.admin_pid, signal.SIGSTOP)
+    system.tell(echo, Crash())
+    process = psutil.Process(pid)
+    eventually(lambda: process.status() == psutil.STATUS_ZOMBIE, "the actor has crashed")
+    status = int(Path(f"/proc/{pid}/stat").read_text().split()[-1])
+    os.kill(system.admin_pid, signal.SIGCONT)
+
+    assert os.waitstatus_to_exitcode(status) == 70
+
+
+def test_the_socket_of_a_killed_actor_is_removed(system: System, run_dir: Path) -> None:
+    family = system.create(Family)
+    system.ask(family, Raise(Echo, 3), 10)
+    before = len(sockets_in(run_dir))
+
+    system.ask(family, Kill(), 10)
+
+    assert len(sockets_in(run_dir)) == before - 3
+
+
+@pytest.mark.parametrize(
+    ("number", "ends"), [(signal.SIGINT, False), (signal.SIGHUP, False), (signal.SIGTERM, True)], ids=lambda x: str(x)
+)
+def test_signals(system: System, number: signal.Signals, ends: bool) -> None:
+    echo = system.create(Echo)
+    pid = system.ask(echo, Say(), 5).pid
+
+    os.kill(pid, number)
+
+    if ends:
+        eventually(lambda: not alive(pid), "the actor is gone")
+    else:
+        assert isinstance(system.ask(echo, Say(), 5), Said)
+        os.kill(system.admin_pid, number)
+        assert isinstance(system.ask(system.create(Echo), Say(), 5), Said)
+
+
+def test_handlers_of_the_opener_do_not_run_in_actors(run_dir: Path) -> None:
+    previous = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        system = open_system(run_dir)
+        try:
+            pid = system.ask(system.create(Echo), Say(), 5).pid
+            os.kill(pid, signal.SIGUSR1)
+            eventually(lambda: not alive(pid), "the default of SIGUSR1 has ended it")
+        finally:
+            assert system.close()
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+
+
+# -- descriptors -------------------------------------------------------------------------------------------------------
+
+
+def test_a_parent_keeps_no_descriptor_for_a_child(system: System) -> None:
+    family = system.create(Family)
+    process = psutil.Process(system.ask(family, Say(), 5).pid)
+    before = process.num_fds()
+
+    for _ in range(2):
+        system.ask(family, Raise(Echo, 20), 20)
+        eventually(lambda: process.num_fds() == before, "as many descriptors as before")
+    assert isinstance(system.ask(family, Kill(), 20), News)
+
+
+def test_a_child_has_no_socket_or_pipe_of_its_parent(system: System) -> None:
+    versatile = system.create(Versatile)
+    inherited = set(map(inode, system.ask(versatile, LookAround(), 5).descriptors.values()))
+    admin = {inode(str(fd.readlink())) for fd in Path(f"/proc/{system.admin_pid}/fd").iterdir() if fd.is_symlink()}
+    own = {inode(str(fd.readlink())) for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink()}
+
+    listening = _listening_inodes()
+    assert listening & admin
+    assert not listening & admin & inherited
+    assert not listening & own & inherited
+
+
+def _listening_inodes() -> set[str]:
+    rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    return {row[6] for row in rows if row[3] == "00010000"}  # __SO_ACCEPTCON
+
+
+def test_a_fork_that_an_actor_makes_by_itself_does_not_keep_its_socket_open(run_dir: Path) -> None:
+    system = open_system(run_dir)
+    forked = 0
+    try:
+        actor = system.create(Forking)
+        forked = system.ask(actor, Say(), 5).pid
+        pid = psutil.Process(forked).ppid()
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not alive(pid), "the actor is gone")
+
+        eventually(lambda: not system.tell(actor, WhatCame()), "nobody listens in its name")
+        assert alive(forked)
+    finally:
+        if forked:
+            os.kill(forked, signal.SIGKILL)
+        assert system.close()
+
+
+def test_children_say_nothing_of_each_other(system: System) -> None:
+    """A child that was born while its siblings talked has none of their conversations."""
+    family = system.create(Family)
+    assert isinstance(system.ask(family, Raise(Echo, 30), 20), Children)
+    pids = tree(system.admin_pid)[2:]
+
+    sockets = [
+        sum(str(fd.readlink()).startswith("socket:") for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink())
+        for pid in pids
+    ]
+
+    assert sockets == [1] * 30  # the one it listens on
+    assert isinstance(system.ask(family, WhatCame(), 5), Came)

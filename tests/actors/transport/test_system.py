@@ -1,0 +1,306 @@
+"""A whole actor system, opened, used and closed as the launcher does it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from squad.actors.transport import System, open_system, version
+from squad.errors import HomeError, StartError
+from tests.actors.transport.cast import (
+    Came,
+    Children,
+    Count,
+    Echo,
+    Family,
+    Flood,
+    Flooded,
+    Raise,
+    Said,
+    Say,
+    Stillborn,
+    Vanishing,
+    WhatCame,
+)
+from tests.actors.transport.watching import all_gone, sockets_in, tree
+from tests.running import eventually
+
+
+def test_an_actor_answers(system: System) -> None:
+    echo = system.create(Echo)
+
+    answer = system.ask(echo, Say(7, b"data"), 5)
+
+    assert (answer.number, answer.data) == (7, b"data")
+    assert answer.pid in tree(system.admin_pid)
+
+
+def test_messages_of_one_pair_keep_their_order(system: System) -> None:
+    echo = system.create(Echo)
+
+    for number in range(200):
+        assert system.tell(echo, Count(number))
+
+    assert system.ask(echo, WhatCame(), 5) == Came(tuple(range(200)), 0)
+
+
+def test_a_burst_arrives_completely_and_in_order_and_no_tell_waits(system: System) -> None:
+    family = system.create(Family)
+    system.ask(family, Raise(Echo, 1), 10)
+
+    flooded = system.ask(family, Flood(5000), 60)
+
+    assert isinstance(flooded, Flooded)
+    assert flooded.came.numbers == tuple(range(5000))
+    assert flooded.slowest < 1.0  # usually below 0.01; two cores may be busy with other things
+
+
+def test_a_receiver_that_is_stopped_gets_everything_later_and_holds_up_nobody(system: System) -> None:
+    family = system.create(Family)
+    (pid,) = system.ask(family, Raise(Echo, 1), 10).pids
+    os.kill(pid, signal.SIGSTOP)
+    answers: list[Flooded] = []
+    asking = threading.Thread(target=lambda: answers.append(system.ask(family, Flood(3000), 60)))
+    asking.start()
+
+    # While 3,000 messages wait for the stopped one, their sender takes and answers others.
+    eventually(lambda: system.ask(family, WhatCame(), 5) == Came((3000,), 0), "the sender has sent and answers", 20)
+    os.kill(pid, signal.SIGCONT)
+    asking.join()
+
+    assert answers[0].came.numbers == tuple(range(3000))
+
+
+def test_two_megabytes_go_through(system: System) -> None:
+    echo = system.create(Echo)
+    data = os.urandom(2 * 1024 * 1024)
+
+    assert system.ask(echo, Say(0, data), 10).data == data
+
+
+def test_a_dead_actor_is_known_at_once(system: System) -> None:
+    echo = system.create(Echo)
+    os.kill(system.ask(echo, Say(), 5).pid, signal.SIGKILL)
+    eventually(lambda: not system.tell(echo, Count(0)), "a tell to the dead actor fails")
+
+    began = time.monotonic()
+    assert system.ask(echo, Say(), 20) is None
+    assert time.monotonic() - began < 5
+
+
+def test_a_late_answer_reaches_nobody(system: System) -> None:
+    echo = system.create(Echo)
+    pid = system.ask(echo, Say(1), 5).pid
+    os.kill(pid, signal.SIGSTOP)
+
+    assert system.ask(echo, Say(2), 0.1) is None
+    os.kill(pid, signal.SIGCONT)
+
+    assert system.ask(echo, Say(3), 5).number == 3
+    assert system.ask(echo, Say(4), 5).number == 4
+
+
+@pytest.mark.parametrize("kind", [Stillborn, Vanishing])
+def test_an_actor_that_does_not_start_is_reported_at_once(system: System, kind: type[Echo]) -> None:
+    began = time.monotonic()
+
+    with pytest.raises(StartError, match=f"{kind.__name__} did not start.*ended with status"):
+        system.create(kind)
+
+    assert time.monotonic() - began < 10
+
+
+def test_a_class_that_cannot_be_imported_is_reported(system: System) -> None:
+    class Local(Echo):
+        pass
+
+    with pytest.raises(StartError, match="Local did not start"):
+        system.create(Local)
+
+
+def test_create_fails_when_the_admin_is_dead(system: System) -> None:
+    os.kill(system.admin_pid, signal.SIGKILL)
+    eventually(lambda: not system.alive(), "the admin is dead")
+
+    with pytest.raises(StartError, match="Echo did not start"):
+        system.create(Echo)
+
+
+# -- closing -----------------------------------------------------------------------------------------------------------
+
+
+def test_close_leaves_nothing_and_says_so(run_dir: Path) -> None:
+    system = open_system(run_dir)
+    family = system.create(Family)
+    system.ask(family, Raise(Echo, 3), 10)
+    pids = tree(system.admin_pid)
+    assert len(pids) == 5  # the admin, the family and its children: nobody else, and no logger
+    assert len(sockets_in(run_dir)) == 6
+
+    assert system.close()
+
+    assert all_gone(pids)
+    assert sockets_in(run_dir) == []
+    assert system.close()  # once more is no mistake
+
+
+def test_close_ends_what_is_stopped_and_what_is_dead(run_dir: Path) -> None:
+    system = open_system(run_dir)
+    family = system.create(Family)
+    children = system.ask(family, Raise(Echo, 4), 10).pids
+    pids = tree(system.admin_pid)
+    os.kill(children[0], signal.SIGSTOP)
+    os.kill(children[1], signal.SIGKILL)
+    for pid in pids[:2]:  # the admin, and the family
+        os.kill(pid, signal.SIGSTOP)
+
+    began = time.monotonic()
+    assert system.close(timeout=5)
+
+    assert time.monotonic() - began < 5
+    assert all_gone(pids)
+    assert sockets_in(run_dir) == []
+
+
+def test_a_second_system_opens_after_a_close(run_dir: Path) -> None:
+    open_system(run_dir).close()
+
+    second = open_system(run_dir)
+    try:
+        assert second.ask(second.create(Echo), Say(5), 5).number == 5
+    finally:
+        assert second.close()
+
+
+def test_a_second_system_opens_after_the_admin_was_killed(run_dir: Path) -> None:
+    first = open_system(run_dir)
+    family = first.create(Family)
+    first.ask(family, Raise(Echo, 2), 10)
+    pids = tree(first.admin_pid)
+    os.kill(first.admin_pid, signal.SIGKILL)
+    eventually(lambda: not first.alive(), "the admin is dead")
+    assert first.close()
+    assert all_gone(pids)
+
+    second = open_system(run_dir)
+    try:
+        assert second.ask(second.create(Echo), Say(5), 5).number == 5
+        assert not second.tell(family, Count(1))  # the address is not used again
+    finally:
+        assert second.close()
+
+
+# -- opening -----------------------------------------------------------------------------------------------------------
+
+
+def test_another_version_of_thespian_is_refused(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(version, "version", lambda _name: "4.0.2")
+
+    with pytest.raises(StartError, match=r"Thespian 4\.0\.2 is installed.*4\.0\.1 only") as refusal:
+        open_system(run_dir)
+
+    assert refusal.value.hint == "pip install thespian==4.0.1"
+    assert not run_dir.exists()
+
+
+def test_another_transport_is_refused(run_dir: Path) -> None:
+    with pytest.raises(StartError, match="there is no transport 'tcp'"):
+        open_system(run_dir, "tcp")
+
+
+def test_another_thread_than_the_main_one_is_refused(run_dir: Path) -> None:
+    errors: list[BaseException] = []
+
+    def attempt() -> None:
+        try:
+            open_system(run_dir)
+        except RuntimeError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=attempt)
+    thread.start()
+    thread.join()
+
+    assert "main thread" in str(errors[0])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_another_user_is_refused(run_dir: Path) -> None:
+    run_dir.mkdir(parents=True)
+    os.chown(run_dir, 65534, 65534)
+
+    with pytest.raises(HomeError, match="belongs to another user"):
+        open_system(run_dir)
+
+
+def test_a_file_in_the_way_is_refused(run_dir: Path) -> None:
+    run_dir.parent.mkdir(parents=True)
+    run_dir.write_text("")
+
+    with pytest.raises(HomeError, match="cannot be used"):
+        open_system(run_dir)
+
+
+def test_old_sockets_are_swept_and_other_files_kept(run_dir: Path) -> None:
+    (run_dir / "hand").mkdir(parents=True)
+    (run_dir / "notes").write_text("mine")
+    with socket.socket(socket.AF_UNIX) as old:
+        old.bind(str(run_dir / "old"))
+
+    system = open_system(run_dir)
+    try:
+        assert not (run_dir / "old").exists()
+        assert (run_dir / "notes").read_text() == "mine"
+        assert (run_dir / "hand").is_dir()
+    finally:
+        assert system.close()
+
+
+def test_a_path_too_long_for_a_socket_works_as_well(tmp_path: Path) -> None:
+    run_dir = tmp_path / ("long" * 30) / "home" / "run"
+    before = len(os.listdir("/proc/self/fd"))
+    system = open_system(run_dir)
+    try:
+        family = system.create(Family)
+        assert isinstance(system.ask(family, Raise(Echo, 2), 10), Children)
+        assert system.ask(family, Say(1), 5).number == 1
+        assert len(sockets_in(run_dir)) == 5
+    finally:
+        assert system.close()
+    assert sockets_in(run_dir) == []
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_opener_keeps_no_descriptor(run_dir: Path) -> None:
+    open_system(run_dir).close()  # whatever is opened once and for all
+    before = len(os.listdir("/proc/self/fd"))
+
+    system = open_system(run_dir)
+    echo = system.create(Echo)
+    for number in range(20):
+        system.ask(echo, Say(number), 5)
+    system.close()
+
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_thespian_logs_in_the_home_for_nobody_else_and_no_text_of_messages(system: System, run_dir: Path) -> None:
+    echo = system.create(Echo)
+    pid = system.ask(echo, Say(), 5).pid
+    os.kill(pid, signal.SIGSTOP)
+    system.tell(echo, Say(0, b"a secret"))
+    os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(StartError):
+        system.create(Stillborn)
+
+    path = run_dir.parent / "logs" / "thespian.log"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert b"a secret" not in path.read_bytes()

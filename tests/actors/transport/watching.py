@@ -1,0 +1,36 @@
+"""What the kernel says about processes and files, for tests."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+
+def alive(pid: int) -> bool:
+    """Whether it runs; a zombie, which only its parent keeps in the table, does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def all_gone(pids: Iterable[int]) -> bool:
+    return not any(alive(pid) for pid in pids)
+
+
+def tree(root: int) -> list[int]:
+    """The process and everything below it."""
+    top = psutil.Process(root)
+    return [root, *(child.pid for child in top.children(recursive=True))]
+
+
+def sockets_in(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir() if stat.S_ISSOCK(entry.lstat().st_mode)]
+
+
+def inode(descriptor_link: str) -> str:
+    """``123`` from ``socket:[123]``, as /proc shows a descriptor."""
+    return descriptor_link.partition("[")[2].rstrip("]")

@@ -1,0 +1,74 @@
+"""Running a command on a terminal of its own, as a person sees it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.text import Text
+
+
+class OnTerminal:
+    """``squad ARGS`` on a terminal of so many columns. ``screen`` is all that it wrote so far, escapes included."""
+
+    def __init__(self, *args: str, cwd: Path, columns: int = 80, rows: int = 24, **env: str) -> None:
+        self._mine, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        unset = ("NO_COLOR", "COLUMNS", "LINES")
+        inherited = {key: value for key, value in os.environ.items() if key not in unset}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "squad.cli", *args],
+            cwd=cwd,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=inherited | {"TERM": "xterm-256color"} | env,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.screen = ""
+
+    def read_until(self, condition: Callable[[str], bool], timeout: float = 20.0) -> None:
+        deadline = time.monotonic() + timeout
+        while not condition(self.screen):
+            assert time.monotonic() < deadline, f"not seen within {timeout:g} s: {self.screen!r}"
+            if not self._read():
+                assert condition(self.screen), f"ended without it: {self.screen!r}"
+
+    def finish(self) -> int:
+        """Read to its end; the exit status."""
+        while self._read():
+            pass
+        os.close(self._mine)
+        return self.process.wait(20)
+
+    def _read(self) -> bool:
+        if not select.select([self._mine], [], [], 0.2)[0]:
+            return self.process.poll() is None
+        try:
+            data = os.read(self._mine, 65536)
+        except OSError:  # the other end is closed
+            return False
+        self.screen += data.decode()
+        return bool(data)
+
+
+def on_terminal(*args: str, cwd: Path, columns: int = 80, **env: str) -> tuple[int, str]:
+    """The exit status and what was written, line ends as in files."""
+    terminal = OnTerminal(*args, cwd=cwd, columns=columns, **env)
+    status = terminal.finish()
+    return status, terminal.screen.replace("\r\n", "\n")
+
+
+def plain(screen: str) -> str:
+    """What is on the screen without colours."""
+    return Text.from_ansi(screen).plain

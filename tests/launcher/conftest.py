@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.running import RunningSquad
+
+AGENTS = '''
+import os, subprocess, time
+from pathlib import Path
+
+from squad import Agent, Context, handles, message
+
+
+@message("nap")
+class Nap:
+    seconds: float
+
+
+@message("leave")
+class Leave:
+    """Start a process and leave it running."""
+
+
+class Sleeper(Agent):
+    @handles(Nap)
+    def nap(self, msg: Nap, ctx: Context) -> str:
+        time.sleep(msg.seconds)
+        return "rested"
+
+    @handles(Leave)
+    def leave(self, msg: Leave, ctx: Context) -> int:
+        nothing = subprocess.DEVNULL
+        return subprocess.Popen(["sleep", "600"], stdin=nothing, stdout=nothing, stderr=nothing).pid
+'''
+
+CONFIG = """
+name: dormitory
+agents:
+  sleeper:
+    class: ./agents.py:Sleeper
+supervision:
+  shutdown: {shutdown}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A squad with one agent, ``sleeper``, which takes ``nap`` and ``leave``; handlers have 20 s at a stop."""
+    return write_config(tmp_path)
+
+
+def write_config(folder: Path, shutdown: str = "20s") -> Path:
+    (folder / "agents.py").write_text(AGENTS)
+    path = folder / "squad.yaml"
+    path.write_text(CONFIG.format(shutdown=shutdown))
+    return path
+
+
+@pytest.fixture
+def squad(tmp_path: Path, config: Path) -> RunningSquad:
+    """That squad, not started yet."""
+    return RunningSquad(tmp_path / "home", config)
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Callable[..., RunningSquad]:
+    def make(name: str, config: Path | None = None, **env: str) -> RunningSquad:
+        return RunningSquad(tmp_path / name, config, env=env)
+
+    return make
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
