@@ -267,14 +267,12 @@ class AgentActor(Actor):
 
     def _report(self) -> bool:
         """Tell the supervisor what changed; False when it is too soon to say so again."""
-        current = self._runner.current if self._runner else None
         report = Report(
             self._worker,
             "draining" if self._draining else "starting" if self._runner is None else "busy" if self._held else "idle",
             self._handled,
             len(self._held),
             None if self._send_rate is None else round(self._send_rate.level(), 1),
-            None if current is None else (current.lease.task_id, current.lease.type, current.started),
             self._last_error,
         )
         if report == self._reported:

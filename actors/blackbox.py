@@ -1,6 +1,6 @@
 """The black box of a worker: which lease its handler has in hand, readable by others and after its death.
 
-A file of 24 bytes in the home's ``run/hand/``, mapped into memory: writing to it is a memory store, no system call,
+A small file in the home's ``run/hand/``, mapped into memory: writing to it is a memory store, no system call,
 so the handler's thread does it for every message. When the process dies the kernel keeps the page, and the supervisor
 knows which message to charge with the crash. The supervisor reads it as well to say what an agent is doing whose
 native code holds the interpreter.
@@ -14,13 +14,16 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-_LAYOUT = struct.Struct("<qqd")  # row, fence, started (seconds since the epoch); row 0: nothing in hand
+_LAYOUT = struct.Struct("<qqd36s100s")  # as in Hand; row 0: nothing in hand
+_EMPTY = bytes(_LAYOUT.size)
 
 
 class Hand(NamedTuple):
     row: int
     fence: int
-    started: float
+    started: float  # seconds since the epoch
+    task_id: str
+    type: str
 
 
 class BlackBox:
@@ -35,11 +38,12 @@ class BlackBox:
         finally:
             os.close(descriptor)
 
-    def hold(self, row: int, fence: int, started: float) -> None:
-        _LAYOUT.pack_into(self._memory, 0, row, fence, started)
+    def hold(self, hand: Hand) -> None:
+        row, fence, started, task_id, kind = hand
+        _LAYOUT.pack_into(self._memory, 0, row, fence, started, task_id.encode(), kind.encode())
 
     def clear(self) -> None:
-        _LAYOUT.pack_into(self._memory, 0, 0, 0, 0.0)
+        self._memory[:] = _EMPTY
 
 
 def read(folder: Path, worker: str) -> Hand | None:
@@ -50,8 +54,12 @@ def read(folder: Path, worker: str) -> Hand | None:
         return None
     if len(data) < _LAYOUT.size:
         return None
-    hand = Hand._make(_LAYOUT.unpack_from(data))
-    return hand if hand.row else None
+    row, fence, started, task_id, kind = _LAYOUT.unpack_from(data)
+    return Hand(row, fence, started, _text(task_id), _text(kind)) if row else None
+
+
+def _text(data: bytes) -> str:
+    return data.rstrip(b"\0").decode("ascii", "replace")
 
 
 def read_all(folder: Path) -> dict[str, Hand]:

@@ -7,8 +7,11 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal
 
+from squad.actors import blackbox
+from squad.actors.blackbox import Hand
 from squad.actors.protocol import Address, Report
 from squad.actors.restarts import RestartBudget
 from squad.config.schema import AgentConfig, ConvoyConfig
@@ -59,6 +62,10 @@ class Child:
     heard: float = 0.0  # monotonic: when it last said anything, or the row last changed
     pinged: float | None = None  # monotonic: the first ping that it has not answered
     spawned: float = 0.0  # monotonic
+    created: float | None = None  # when this process was made, seconds since the epoch
+    first: float | None = None  # monotonic: when it was first ready; its uptime counts from here
+    up_seconds: float = 0.0  # of earlier processes, while they were ready
+    up_since: float | None = None  # monotonic; None while it is not ready
     cpu_percent: float | None = None
     memory_bytes: int | None = None
     after_exit: AfterExit = "restart"
@@ -85,12 +92,26 @@ class Child:
     def worker_ended(self) -> None:
         """Forget what belonged to the process before the next one."""
         self.leaving = self.killed_for = ""
-        self.started, self.pinged, self.report = False, None, None
+        self.started, self.pinged, self.report, self.created = False, None, None, None
 
     def become(self, state: str) -> None:
-        self.heard = time.monotonic()
-        if state != self.state:
-            self.state, self.since = state, time.time()
+        self.heard = now = time.monotonic()
+        if state == self.state:
+            return
+        self.state, self.since = state, time.time()
+        if self.up_since is not None and not self.ready:
+            self.up_seconds += now - self.up_since
+            self.up_since = None
+        elif self.up_since is None and self.ready:
+            self.first, self.up_since = self.first or now, now
+
+    def uptime(self) -> float | None:
+        """Percent of the time since it was first ready in which it was ready to handle; None before that."""
+        if self.first is None:
+            return None
+        now = time.monotonic()
+        up = self.up_seconds + (0.0 if self.up_since is None else now - self.up_since)
+        return 100.0 * up / max(now - self.first, 1e-9)
 
     def gone(self) -> bool:
         """Whether its process has ended. It is our own child: until it is reaped its pid is nobody else's."""
@@ -107,17 +128,9 @@ class Child:
             self.killed_for = self.killed_for or why
             os.kill(self.pid, signal.SIGKILL)
 
-    def counts(self) -> dict[str, Any]:
-        """What its last report says, for the tree."""
-        report = self.report
-        if report is None or not self.running:
-            return {"in_hand": 0, "tokens": None, "current": None}
-        current = report.current
-        return {
-            "in_hand": report.in_hand,
-            "tokens": report.tokens,
-            "current": None if current is None else {"id": current[0], "type": current[1], "since": current[2]},
-        }
+    def hand(self, hands: Path) -> Hand | None:
+        """What its handler is at, from its black box: known however deaf the process is."""
+        return blackbox.read(hands, self.worker) if self.running and not self.spec.core else None
 
 
 def convoy_key(name: str) -> str:

@@ -85,7 +85,6 @@ class Report:
     handled: int = 0
     in_hand: int = 0
     tokens: float | None = None
-    current: tuple[str, str, float] | None = None  # task_id, type, since (seconds since the epoch)
     last_error: str = ""
 
 

@@ -1,4 +1,4 @@
-"""When a failed attempt is made again, and when no more are made. Pure: chance is given by the caller."""
+"""When a failed attempt is made again, and when no more are made. Pure but for chance, which can be given."""
 
 from __future__ import annotations
 

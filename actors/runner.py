@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from squad.actors.blackbox import BlackBox
+from squad.actors.blackbox import BlackBox, Hand
 from squad.actors.context import Context, SendRate, StateCell
 from squad.actors.handlers import Agent
 from squad.errors import HandlerSignal, RateLimitError, Refuse, RefusedError, RetryAfter
@@ -124,7 +124,7 @@ class Runner(threading.Thread):
     def _handle(self, agent: Agent, lease: Lease) -> Outcome:
         started, clock = time.time(), time.monotonic()
         self.current = InHand(lease, started)
-        self._bench.black_box.hold(lease.row, lease.fence, started)
+        self._bench.black_box.hold(Hand(lease.row, lease.fence, started, lease.task_id, lease.type))
         context = Context(
             agent=self._bench.name,
             lease=lease,

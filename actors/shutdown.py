@@ -25,10 +25,12 @@ class Shutdown:
         self,
         home: Path,
         children: list[Child],
+        hands: Path,
         tell: Callable[[Address, Any], None],
         released: Callable[[], bool],
     ) -> None:
         self._home = home
+        self._hands = hands
         self._tell = tell
         self._released = released
         agents = [child for child in children if not child.spec.core]
@@ -85,9 +87,9 @@ class Shutdown:
         return time.monotonic() >= self._release_by  # the next start takes them back then
 
     def _cut(self, child: Child) -> None:
-        current = child.report.current if child.report is not None else None
-        if not child.killed_for and not child.spec.core and current is not None:
-            self._unfinished.append({"agent": child.spec.recipient, "id": current[0], "type": current[1]})
+        hand = child.hand(self._hands)
+        if not child.killed_for and hand is not None:
+            self._unfinished.append({"agent": child.spec.recipient, "id": hand.task_id, "type": hand.type})
         child.kill("did not finish in time")
 
     def _write(self) -> None:

@@ -147,7 +147,7 @@ class Supervisor(Actor):
     def on_started(self, msg: Started, sender: Address) -> None:
         child = self._by_worker(msg.worker)
         if child is not None:
-            child.heard, child.started = time.monotonic(), True
+            child.heard, child.started, child.created = time.monotonic(), True, msg.created
             self._tell_monitor()
 
     @receives(StorageReady)
@@ -427,7 +427,7 @@ class Supervisor(Actor):
             memory = self._process.memory_info().rss
         state = "draining" if self._shutdown is not None else "ready"
         top = tree.supervisor_row(self._started, memory, None, state)
-        return tree.rows(top, self._children.values(), self._convoys.values())
+        return tree.rows(top, self._children.values(), self._convoys.values(), self._hands)
 
     @receives(Inspect)
     def on_inspect(self, msg: Inspect, sender: Address) -> None:
@@ -476,7 +476,7 @@ class Supervisor(Actor):
     def on_stop(self, msg: StopSquad, sender: Address) -> None:
         if self._shutdown is None:
             self._shutdown = Shutdown(
-                self._home, list(self._children.values()), self.tell, released=lambda: not self._unreleased
+                self._home, list(self._children.values()), self._hands, self.tell, lambda: not self._unreleased
             )
             self._log.info("stopping; handlers have %g s to finish", msg.grace)
         self._shutdown.begin(msg.grace)

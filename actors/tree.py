@@ -25,15 +25,18 @@ def as_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def rows(supervisor: Row, children: Iterable[Child], convoys: Iterable[Convoy]) -> list[Row]:
-    """Supervisor first, then its children in order, each convoy followed by its workers."""
+def rows(supervisor: Row, children: Iterable[Child], convoys: Iterable[Convoy], hands: Path) -> list[Row]:
+    """Supervisor first, then its children in order, each convoy followed by its workers.
+
+    ``hands`` is the folder of the black boxes.
+    """
     children = list(children)
     found = [supervisor]
-    found += [_child(child) for child in children if child.spec.kind != "worker"]
+    found += [_child(child, hands) for child in children if child.spec.kind != "worker"]
     for convoy in convoys:
         workers = [child for child in children if child.spec.recipient == convoy.name and child.spec.kind == "worker"]
         found.append(_convoy(convoy, workers))
-        found += [_child(child) for child in workers]
+        found += [_child(child, hands) for child in workers]
     return found
 
 
@@ -45,6 +48,8 @@ def supervisor_row(started: float, memory_bytes: int | None, cpu_percent: float 
         "pid": os.getpid(),
         "state": state,
         "since": iso(started),
+        "started": iso(started),
+        "uptime_percent": 100.0,
         "restarts": 0,
         "cpu_percent": cpu_percent,
         "memory_bytes": memory_bytes,
@@ -57,11 +62,9 @@ def supervisor_row(started: float, memory_bytes: int | None, cpu_percent: float 
     }
 
 
-def _child(child: Child) -> Row:
-    counts = child.counts()
-    current = counts["current"]
-    if current is not None:
-        current = {**current, "since": iso(current["since"])}
+def _child(child: Child, hands: Path) -> Row:
+    hand = child.hand(hands)
+    report = child.report if child.running else None
     return {
         "name": child.name,
         "kind": child.spec.kind,
@@ -69,13 +72,15 @@ def _child(child: Child) -> Row:
         "pid": child.pid,
         "state": child.state,
         "since": iso(child.since),
+        "started": None if child.created is None else iso(child.created),
+        "uptime_percent": None if (up := child.uptime()) is None else round(up, 3),
         "restarts": child.restarts,
         "cpu_percent": child.cpu_percent if child.running else None,
         "memory_bytes": child.memory_bytes if child.running else None,
         "queue_depth": None,
-        "in_hand": counts["in_hand"],
-        "tokens": _tokens(child, counts["tokens"]),
-        "current": current,
+        "in_hand": report.in_hand if report else 0,
+        "tokens": _tokens(child, report.tokens) if report else None,
+        "current": None if hand is None else {"id": hand.task_id, "type": hand.type, "since": iso(hand.started)},
         "last_error": child.last_error,
         "age": round(max(0.0, time.monotonic() - child.heard), 1) if child.heard else 0.0,
     }
@@ -104,11 +109,13 @@ def _convoy(convoy: Convoy, workers: list[Child]) -> Row:
         "pid": None,
         "state": "stopped" if convoy.stopped else state,
         "since": iso(min((worker.since for worker in workers), default=time.time())),
+        "started": None,
+        "uptime_percent": None,
         "restarts": sum(worker.restarts for worker in workers),
         "cpu_percent": round(sum(known_cpu), 1) if known_cpu else None,
         "memory_bytes": sum(known_memory) if known_memory else None,
         "queue_depth": None,
-        "in_hand": sum(worker.counts()["in_hand"] for worker in workers),
+        "in_hand": sum(worker.report.in_hand for worker in workers if worker.running and worker.report),
         "tokens": None,
         "current": None,
         "last_error": errors[-1] if errors else "",

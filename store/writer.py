@@ -37,11 +37,14 @@ _PICK = f"""
 _CLAIM = "UPDATE tasks SET status = 'running', lease_owner = ?, fence = ?, claimed_at = ? WHERE id = ?"
 _HELD_BY = f"SELECT {_LEASE} FROM tasks WHERE status = 'running' AND lease_owner = ? ORDER BY priority, id"  # noqa: S608
 _DUE = """
-    UPDATE tasks SET not_before = NULL
+    UPDATE tasks INDEXED BY tasks_delayed SET not_before = NULL
     WHERE status = 'queued' AND not_before IS NOT NULL AND not_before <= ?
     RETURNING recipient
 """
-_NEXT_DUE = "SELECT MIN(not_before) FROM tasks WHERE status = 'queued' AND not_before IS NOT NULL"
+_NEXT_DUE = """
+    SELECT MIN(not_before) FROM tasks INDEXED BY tasks_delayed
+    WHERE status = 'queued' AND not_before IS NOT NULL
+"""
 _OPEN_TREE = """
     SELECT 1 FROM tasks
     WHERE root_id = ? AND completed_at IS NULL AND status IN ('queued', 'running')

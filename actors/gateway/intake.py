@@ -29,8 +29,10 @@ _LONGEST_KEY = 200
 _LONGEST_DELAY = 1e9  # seconds, about 30 years
 _LINES_NAMED = 100
 _NAMED_PER_LINE = 10
+_MISFITS_NAMED = 100  # fields of one payload
 _UNKNOWN_NAMED = 20  # surplus fields of one message
 _ENVELOPE = 64 * 1024  # bytes of a request for all but its payload
+_LONGEST_PLACE = 120  # characters of a field's name in an error
 _MISSING: Final = object()
 
 
@@ -115,7 +117,10 @@ class Intake:
             kind.decode(data)
         except RefusedError as error:
             check.unfit = error.message
-            check.problems += [_within(problem) for problem in error.problems]
+            check.problems += [_within(problem) for problem in error.problems[:_MISFITS_NAMED]]
+            if len(error.problems) > _MISFITS_NAMED:
+                more = len(error.problems) - _MISFITS_NAMED
+                check.problems.append(Problem("payload", f"has {more:,} more mistakes"))
         except Exception as error:  # raised by the type's own __post_init__, which is the user's code
             what = f"cannot be checked: the type {kind.name!r} raised {type(error).__name__}: {error}"
             check.problems.append(Problem("payload", what))
@@ -353,4 +358,4 @@ def _brief(value: Any) -> str:
 def _within(problem: Problem) -> Problem:
     """A problem with a field of the payload, placed in the message."""
     where = problem.where if problem.where == "payload" else f"payload.{problem.where}"
-    return Problem(where, problem.what, problem.hint)
+    return Problem(where[:_LONGEST_PLACE], problem.what, problem.hint)

@@ -7,18 +7,21 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import psutil
 
 from squad.actors.transport.processes import belongs_to_parent
 
+_LOOK = 0.05  # seconds between looks for processes that were forked while others were killed
+
 
 class Lifeline:
-    """A pipe that is at its end when every process is gone that was forked while ``handed_down``, or by one that was.
+    """A pipe that is at its end when every process is gone that was forked by ``start``, or by one that was.
 
     Such a process has the writing end and never uses it; the kernel closes it when the process is gone, for whatever
-    reason. Processes that only ``exec`` do not have it.
+    reason. So it is known even when the process that knew them is dead. Programs that they ``exec`` do not have it.
     """
 
     def __init__(self, start: Callable[[], None]) -> None:
@@ -30,9 +33,18 @@ class Lifeline:
         finally:
             os.close(writer)
 
-    def fileno(self) -> int:
-        """Readable once they are all gone."""
-        return self._reader
+    def ended(self, patience: float = 0.0) -> bool:
+        """Whether they are all gone, or will be within ``patience`` seconds."""
+        poll = select.poll()
+        poll.register(self._reader, select.POLLIN)
+        return bool(poll.poll(patience * 1000))
+
+    def holders(self) -> Iterator[int]:
+        """The pids of those that are not."""
+        pipe = Path(f"/proc/self/fd/{self._reader}").readlink()
+        for pid in psutil.pids():
+            if pid != os.getpid() and _holds(pid, pipe):
+                yield pid
 
     def abandon(self) -> None:
         self.close()
@@ -43,48 +55,64 @@ class Lifeline:
             self._reader = -1
 
 
-def end_tree(root: int | None, lifeline: Lifeline, timeout: float) -> bool:
-    """Kill the process ``root`` and all below it; True once all of them are gone, False if not within ``timeout``.
+def _holds(pid: int, pipe: Path) -> bool:
+    with contextlib.suppress(OSError):  # it is another user's, or gone
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed while we looked
+                if descriptor.readlink() == pipe:
+                    return True
+    return False
 
-    A stopped process is killed as well. Whatever is started meanwhile dies with its parent; so does, without being
-    told, everything below a ``root`` that is dead already: None.
+
+def end_tree(root: int | None, lifeline: Lifeline, timeout: float) -> bool:
+    """Kill all that hold the lifeline, and all below the process ``root`` (None: it is dead), stopped or not.
+
+    True once all of them are gone, False if not within ``timeout`` seconds.
     """
     deadline = time.monotonic() + timeout
-    doomed = _handles(root) if root is not None else []
+    gone = True
+    while gone:
+        gone = _kill({*_descendants(root), *lifeline.holders()}, deadline)
+        left = max(0.0, deadline - time.monotonic())
+        if lifeline.ended(min(_LOOK, left)):
+            return gone
+        gone = gone and left > 0
+    return False
+
+
+def _descendants(root: int | None) -> list[int]:
+    if root is None:
+        return []
     try:
-        for handle in doomed:
+        return [root, *(child.pid for child in psutil.Process(root).children(recursive=True))]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _kill(pids: Iterable[int], deadline: float) -> bool:
+    """Kill these processes, wait until they are gone, and collect those that are this one's children. False: too late.
+
+    Descriptors of processes, unlike pids, never come to mean another process.
+    """
+    handles = []
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            handles.append(os.pidfd_open(pid))
+    try:
+        poll = select.poll()
+        for handle in handles:
+            poll.register(handle, select.POLLIN)
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
-        left = {*doomed, lifeline.fileno()}
-        poll = select.poll()
-        for descriptor in left:
-            poll.register(descriptor, select.POLLIN)
+        left = len(handles)
         while left and (patience := deadline - time.monotonic()) > 0:
-            for descriptor, _events in poll.poll(patience * 1000):
-                poll.unregister(descriptor)
-                left.discard(descriptor)
-        for handle in doomed:  # those that are this process's children, by birth or as orphans, are to be collected
+            for handle, _events in poll.poll(patience * 1000):
+                poll.unregister(handle)
+                left -= 1
+        for handle in handles:
             with contextlib.suppress(ChildProcessError):
                 os.waitid(os.P_PIDFD, handle, os.WEXITED | os.WNOHANG)
         return not left
     finally:
-        for handle in doomed:
+        for handle in handles:
             os.close(handle)
-
-
-def _handles(root: int) -> list[int]:
-    """Descriptors of the process ``root`` and of all below it. Unlike pids they never mean another process."""
-    try:
-        top = psutil.Process(root)
-        processes = [top, *top.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-    handles = []
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            handle = os.pidfd_open(process.pid)
-            if process.is_running():  # or the pid was another's by the time it was opened
-                handles.append(handle)
-            else:
-                os.close(handle)
-    return handles

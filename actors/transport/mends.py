@@ -3,7 +3,7 @@
 - ``_childExited``: of several children that die at once all but one were forgotten, with their ChildActorExited.
 - ``never_connected``: one that died at once was never reported, and its creator waited for 50 seconds.
 - ``childDied``: the end of a child was reported before what it had said last.
-- ``goodbye``: a graceful exit was reported twice.
+- ``leave``: a graceful exit was reported twice, by the child and by the kernel. A child says no goodbye any more.
 - ``Admin``: it crashed when its logger died. Here it has none: nothing of Squad's is logged through Thespian.
 - ``run_admin``: the admin was a daemon which nobody watched. Here it stays the child of the process that started it.
 - ``quieten``: the text of messages was formatted for, and written to, Thespian's log.
@@ -27,7 +27,6 @@ from thespian.system.multiprocCommon import ChildInfo, MultiProcAdmin, MultiProc
 from thespian.system.transport import ReceiveEnvelope, Thespian__UpdateWork, TransmitIntent
 from thespian.system.utilis import actualActorClass
 
-from squad.actors.transport.address import UnixAddress
 from squad.actors.transport.processes import CRASHED, ChildProcess, ProcessContext
 from squad.actors.transport.unix import Endpoint, UnixTransport
 
@@ -128,19 +127,8 @@ class MendedParent:
                 self._pendingActorReady(info.childNum, envelope.sender)  # type: ignore[attr-defined]
         return True
 
-    def goodbye(self, envelope: Any) -> bool:
-        """Whether this is a child's own announcement of its end. The end itself is what counts, and will be seen."""
-        return (
-            isinstance(envelope.message, ChildActorExited)
-            and isinstance(envelope.sender.addressDetails, UnixAddress)
-            and envelope.sender.addressDetails != self.transport.myAddress.addressDetails
-        )
-
 
 class Admin(MendedParent, MultiProcAdmin):  # type: ignore[misc]
-    def h_ChildActorExited(self, envelope: Any) -> Any:  # noqa: N802
-        return True if self.goodbye(envelope) else super().h_ChildActorExited(envelope)
-
     def never_connected(self, info: Any) -> None:
         """Answer who asked for the actor."""
         for request in self._pendingChildren.pop(info.childNum, ()):
@@ -166,9 +154,6 @@ class Manager(MendedParent, MultiProcManager):  # type: ignore[misc]
             self.actorInst.begin()
         while isinstance(self.transport.run(self.handleMessages), Thespian__UpdateWork):
             pass
-
-    def _handleOneMessage(self, envelope: Any) -> Any:  # noqa: N802
-        return True if self.goodbye(envelope) else super()._handleOneMessage(envelope)
 
     def never_connected(self, info: Any) -> None:
         """Its ChildActorExited bears the only address that this actor knows, and what waited for it is dropped."""

@@ -134,10 +134,10 @@ class System:
         return True if wanted is None and outcome and outcome[0] else None
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Kill the admin and every actor, whatever state they are in, and remove what they left. Idempotent.
+        """Kill the admin, every actor and what they have forked, whatever state they are in, and remove what they left.
 
-        Actors which should end in order are told so before. True: every process is gone. False: after ``timeout``
-        seconds one is not: the kernel holds it, or an actor forked it by other means than ``spawn``.
+        Actors which should end in order are told so before. True: every process is gone. False: the kernel still has
+        one after ``timeout`` seconds. Idempotent.
         """
         if not self._closed:
             self._closed = True

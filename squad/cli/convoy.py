@@ -133,7 +133,9 @@ def _resize(row: ResizeRow) -> dict[str, Any]:
 
 def _print(convoy: dict[str, Any], workers: list[Row], history: list[ResizeRow]) -> None:
     print_heading(convoy["name"])
-    print_text("\n".join(f"  {name:<11} {_cell(value)}" for name, value in convoy.items() if name != "name"))
+    print_text(
+        "\n".join(f"  {name.replace('_', ' '):<11} {_cell(value)}" for name, value in convoy.items() if name != "name")
+    )
     if workers:
         print_text("")
         print_table(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -68,7 +69,7 @@ def command(ctx: click.Context, name: str | None, watch: bool, as_json: bool) ->
 
 
 _COLUMNS = [
-    Column("NAME"),
+    Column("NAME", fold=True),
     Column("PID", right=True),
     Column("STATE", style=state_style),
     Column("SINCE", right=True),
@@ -80,6 +81,9 @@ _COLUMNS = [
     Column("TOKENS", right=True),
 ]
 _WORK = [Column("CURRENT", fold=True), Column("LAST ERROR", style=lambda _: "red", fold=True)]
+
+
+_NARROW = {"RESTARTS": "RST"}  # titles that are wider than what stands below them
 
 
 def _age(snapshot: Snapshot) -> list[Column]:
@@ -138,7 +142,9 @@ def _drawn(snapshot: Snapshot, width: int) -> RenderableType:
         parts.append(Text(snapshot.note, style="bold yellow"))
     wide = width >= _WIDE
     columns = [*_COLUMNS, *_age(snapshot), *(_WORK if wide else [])]
-    parts.append(rich_table(columns, _cells(snapshot, shorten=True, work=wide)))
+    if not wide:
+        columns = [replace(column, title=_NARROW.get(column.title, column.title)) for column in columns]
+    parts.append(rich_table(columns, _cells(snapshot, shorten=True, work=wide), width))
     if wide:
         return Group(*parts)
     sections = {

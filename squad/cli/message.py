@@ -10,7 +10,17 @@ from squad.cli.ages import ago
 from squad.cli.command import Group, current_home, output_option
 from squad.cli.documents import attempt_document, first_line, message_document, parsed, tree_document
 from squad.cli.outcome import how_it_ended, print_tree
-from squad.cli.output import STATUS, Column, on_terminal, pretty, print_heading, print_json, print_table, print_text
+from squad.cli.output import (
+    STATUS,
+    Column,
+    on_terminal,
+    pretty,
+    print_heading,
+    print_json,
+    print_table,
+    print_text,
+    short_id,
+)
 from squad.terminal import escape
 
 if TYPE_CHECKING:
@@ -67,7 +77,7 @@ def list_messages(agent: str | None, type_: str | None, status: str | None, limi
 def _line(row: MessageRow) -> list[str]:
     short = on_terminal()
     return [
-        row.task_id[-12:] if short else row.task_id,
+        short_id(row.task_id),
         row.recipient,
         row.type,
         row.status,
@@ -127,7 +137,7 @@ def _print(detail: Detail, summary: TreeSummary) -> None:
     _section("Payload", pretty(parsed(detail.payload)))
     if (result := parsed(detail.result)) is not None:
         _section("Result", pretty(result))
-    if row.error_message:
+    if row.error_message and row.error_message not in [attempt.error for attempt in detail.attempts]:
         _section("Error", row.error_message)
     for attempt in detail.attempts:
         took = f"{attempt.outcome} on {attempt.worker} at {attempt.ended_at}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from squad.cli.documents import first_line, message_document, parsed, tree_document
 from squad.cli.failures import show
-from squad.cli.output import Column, pretty, print_json, print_table, print_text, say
+from squad.cli.output import Column, pretty, print_json, print_table, print_text, say, short_id
 from squad.durations import format_duration
 from squad.errors import Exit
 
@@ -62,7 +62,7 @@ def print_tree(summary: TreeSummary) -> None:
         print_text("")
         print_table(
             [Column("FAILED"), Column("AGENT"), Column("TYPE"), Column("ERROR", style=lambda _: "red", fold=True)],
-            [[row.task_id, row.recipient, row.type, first_line(row.error_message)] for row in summary.failed],
+            [[short_id(row.task_id), row.recipient, row.type, first_line(row.error_message)] for row in summary.failed],
         )
 
 

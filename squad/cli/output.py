@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SCHEMA_VERSION = 1
+_FOLDED = 20  # columns of the terminal that a cell which may be folded should have at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, emp
             say(empty)
         return
     if on_terminal():
-        console().print(rich_table(columns, safe))
+        screen = console()
+        screen.print(rich_table(columns, safe, screen.width))
     else:
         click.echo("\n".join(plain_lines(columns, safe)))
 
@@ -69,6 +71,11 @@ def print_heading(text: str) -> None:
         console().print(Text(escape(text), style="bold"))
     else:
         click.echo(escape(text))
+
+
+def short_id(task_id: str) -> str:
+    """An id for a table: on a terminal the end of it, which is enough to show that message."""
+    return task_id[-12:] if on_terminal() else task_id
 
 
 def pretty(value: Any) -> str:
@@ -88,12 +95,16 @@ def console() -> Console:
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
-def rich_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Table:
-    """A rich table of cells that are escaped already."""
+def rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> Table:
+    """A rich table of cells that are escaped already, drawn closer together when it does not fit into ``width``."""
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    widths = [max(map(cell_len, cells)) for cells in zip([column.title for column in columns], *rows, strict=True)]
+    least = sum(min(_FOLDED, wide) if column.fold else wide for column, wide in zip(columns, widths, strict=True))
+    gap = 2 if least + 2 * (len(columns) - 1) <= width else 1
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     for column in columns:
         table.add_column(
             Text(column.title),
@@ -102,12 +113,8 @@ def rich_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Tabl
             overflow="fold" if column.fold else "ellipsis",
         )
     for row in rows:
-        table.add_row(
-            *(
-                Text(cell, style=column.style(cell) if column.style else "")
-                for column, cell in zip(columns, row, strict=True)
-            )
-        )
+        cells = zip(row, columns, strict=True)
+        table.add_row(*(Text(cell, style=column.style(cell) if column.style else "") for cell, column in cells))
     return table
 
 

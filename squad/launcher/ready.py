@@ -21,16 +21,16 @@ _NAMED = 5  # agents named in a line of progress
 _TAIL = 20  # lines of the launcher's output in an error
 
 
-def start_in_background(plan: Plan, held: LauncherLock, limit: float = _LIMIT) -> int:
+def start_in_background(plan: Plan, held: LauncherLock) -> int:
     """Start the launcher and return 0 when all its agents are ready; the lock is handed over to it.
 
-    When that is not so after ``limit`` seconds, or an agent cannot start, or this is interrupted, the squad is stopped
+    When that is not so after a minute, or an agent cannot start, or this is interrupted, the squad is stopped
     again, so that a failed start leaves nothing. Raises StartError, which names the agents and their errors.
     """
     pid = program.spawn(plan, held)
     held.abandon()
     try:
-        health = _wait(plan, pid, time.monotonic() + limit)
+        health = _wait(plan, pid, time.monotonic() + _LIMIT)
     except BaseException:
         _undo(plan)
         raise

@@ -43,7 +43,7 @@ _STATEMENTS = (
     # Has everything ended that a message set off? By completed_at, which does not change when a message is claimed:
     # every end sets it, every way back to the queue clears it.
     "CREATE INDEX tasks_open ON tasks (root_id) WHERE completed_at IS NULL",
-    "CREATE INDEX tasks_running ON tasks (lease_owner) WHERE status = 'running'",
+    "CREATE INDEX tasks_running ON tasks (status, lease_owner) WHERE status = 'running'",
     "CREATE INDEX tasks_failed ON tasks (status) WHERE status = 'failed'",
     "CREATE UNIQUE INDEX tasks_key ON tasks (recipient, key) WHERE key IS NOT NULL",
     "CREATE INDEX tasks_children ON tasks (parent_id) WHERE parent_id IS NOT NULL",

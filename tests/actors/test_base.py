@@ -19,6 +19,7 @@ from tests.actors.transport.cast import (
     Echo,
     Family,
     Leave,
+    LeaveTelling,
     LookAround,
     Posted,
     PostFrom,
@@ -127,15 +128,14 @@ def test_leaving_sends_what_was_told(system: System) -> None:
 
 
 def test_leaving_does_not_wait_for_one_who_is_stopped(system: System) -> None:
-    family = system.create(Family)
-    (pid,) = system.ask(family, Raise(Echo, 1), 10).pids
-    parent = system.ask(family, Say(), 5).pid
-    system.tell(family, Leave(words=1))
-    os.kill(parent, signal.SIGSTOP)
-    try:
-        eventually(lambda: not alive(pid), "the child has left")
-    finally:
-        os.kill(parent, signal.SIGCONT)
+    stopped, leaving = system.create(Echo), system.create(Versatile)
+    system.ask(leaving, SetTimers((3600.0,)), 0.1)  # a timer is no reason to stay either
+    os.kill(system.ask(stopped, Say(), 5).pid, signal.SIGSTOP)
+    pid = system.ask(leaving, Say(), 5).pid
+
+    system.tell(leaving, LeaveTelling(stopped))
+
+    eventually(lambda: not alive(pid), "the actor has left", 10)
 
 
 def test_an_actor_begins_with_plain_logging_and_nothing_of_the_terminal(system: System) -> None:
@@ -154,4 +154,3 @@ def test_a_message_that_cannot_be_pickled_crashes_nobody_else(system: System) ->
         system.tell(echo, lambda: None)
 
     assert system.ask(echo, Say(3), 5).number == 3
-

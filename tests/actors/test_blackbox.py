@@ -5,13 +5,16 @@ import signal
 from pathlib import Path
 
 from squad.actors import blackbox
+from squad.ids import new_id
+
+HAND = blackbox.Hand(7, 3, 1000.5, new_id(), "check_file")
 
 
 def test_what_is_in_hand_is_read_by_others(tmp_path: Path) -> None:
     box = blackbox.BlackBox(tmp_path, "checker-1.abc")
     assert blackbox.read(tmp_path, "checker-1.abc") is None
-    box.hold(7, 3, 1000.5)
-    assert blackbox.read_all(tmp_path) == {"checker-1.abc": blackbox.Hand(7, 3, 1000.5)}
+    box.hold(HAND)
+    assert blackbox.read_all(tmp_path) == {"checker-1.abc": HAND}
     box.clear()
     assert blackbox.read_all(tmp_path) == {}
 
@@ -19,10 +22,10 @@ def test_what_is_in_hand_is_read_by_others(tmp_path: Path) -> None:
 def test_it_survives_the_kill_of_its_process(tmp_path: Path) -> None:
     pid = os.fork()
     if pid == 0:
-        blackbox.BlackBox(tmp_path, "w").hold(1, 2, 3.0)
+        blackbox.BlackBox(tmp_path, "w").hold(HAND)
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
-    assert blackbox.read(tmp_path, "w") == blackbox.Hand(1, 2, 3.0)
+    assert blackbox.read(tmp_path, "w") == HAND
     blackbox.discard(tmp_path, "w")
     assert blackbox.read(tmp_path, "w") is None
 

@@ -166,6 +166,46 @@ def test_the_launchers_death_leaves_nothing(start: Start) -> None:
     squad.wait(squad.send("one", "echo"))
 
 
+def test_everything_may_be_killed_at_once_and_no_acknowledged_message_is_lost(start: Start) -> None:
+    squad = start(ONE)
+    tasks = squad.send_batch([{"recipient": "one", "type": "count", "payload": {}} for _ in range(300)])
+    for pid in squad.processes():
+        squad.signal(pid, signal.SIGKILL)
+    squad.launcher.wait()
+    squad.assert_nothing_left(timeout=1.0)
+    squad.start()
+    for task in tasks:
+        squad.wait(task)
+    counted = sorted(json.loads(squad.task(task)["result"]) for task in tasks)
+    assert counted == list(range(1, 301))
+
+
+def test_what_an_agent_started_is_gone_with_the_squad(start: Start, tmp_path: Path) -> None:
+    squad = start(ONE)
+    begun = tmp_path / "begun"
+    squad.wait(squad.send("one", "misbehave", {"how": "leave-a-child", "path": str(begun)}))
+    pid = int(begun.read_text())
+    assert pid in squad.processes()
+    assert squad.stop() == 0
+    squad.assert_nothing_left()
+
+
+def test_native_code_that_holds_the_interpreter_does_not_silence_the_squad(start: Start, tmp_path: Path) -> None:
+    squad = start(ONE + "supervision: {shutdown: 1s, health: {interval: 200ms, timeout: 300ms}}\n")
+    begun = tmp_path / "begun"
+    task = squad.send("one", "misbehave", {"how": "hold-the-interpreter", "path": str(begun)})
+    eventually(begun.exists, "the handler has begun")
+    eventually(lambda: squad.tree()["one"]["state"] == "hung", "the supervisor notices")
+    began = time.monotonic()
+    row = squad.tree()["one"]
+    assert time.monotonic() - began < 1
+    assert row["current"]["id"] == task
+    began = time.monotonic()
+    assert squad.stop() == 0
+    assert time.monotonic() - began < 6
+    assert squad.task(task)["status"] == "queued"
+
+
 def test_a_poison_message_does_not_take_others_with_it(start: Start) -> None:
     squad = start(ONE + "supervision: {restarts: {intensity: 50, backoff: 1ms}}\n")
     ids = squad.send_batch(

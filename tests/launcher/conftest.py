@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -64,19 +62,3 @@ def write_config(folder: Path, shutdown: str = "20s") -> Path:
 def squad(tmp_path: Path, config: Path) -> RunningSquad:
     """That squad, not started yet."""
     return RunningSquad(tmp_path / "home", config)
-
-
-@pytest.fixture
-def launch(tmp_path: Path) -> Callable[..., RunningSquad]:
-    def make(name: str, config: Path | None = None, **env: str) -> RunningSquad:
-        return RunningSquad(tmp_path / name, config, env=env)
-
-    return make
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"

@@ -187,7 +187,7 @@ class Life(RuleBasedStateMachine):
         if not mine:
             return
         held = [lease for lease in mine if self.holds(worker, lease)]
-        chosen = [*held[:3], *data.draw(st.lists(st.sampled_from(mine[-8:]), max_size=2))]
+        chosen = data.draw(st.permutations([*held[:3], *data.draw(st.lists(st.sampled_from(mine[-8:]), max_size=2))]))
         if not chosen:
             return
         agent = worker[0]

@@ -152,6 +152,17 @@ def test_stale_outcomes_have_no_effect(writer: Writer, claimed: Claimed, task: M
     assert writer.state("a") == (0, "{}")
 
 
+def test_an_earlier_claim_by_the_same_worker_is_stale(writer: Writer, claimed: Claimed, sql: Sql) -> None:
+    (first,) = claimed(1)
+    with writer.transaction():
+        writer.requeue(writer.open_leases())
+        (second,) = writer.claim("a", "a/1", 1, NOW)
+    assert settle(writer, done(first, result="first")).accepted == [False]
+    assert sql("SELECT status FROM tasks") == [("running",)]
+    assert settle(writer, done(first, result="first"), done(second, result="second")).accepted == [False, True]
+    assert sql("SELECT result FROM tasks") == [("second",)]
+
+
 def test_the_same_outcome_twice_counts_once(writer: Writer, claimed: Claimed, task: Make, sql: Sql) -> None:
     (lease,) = claimed(1)
     outcome = done(lease, sends=(task("b"),))

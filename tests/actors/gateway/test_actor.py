@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from squad.actors.gateway.actor import catalogue_of
 from squad.client import Client
@@ -52,7 +55,7 @@ def test_sends_go_on_while_gateway_and_storage_are_killed(start: Start) -> None:
 
 def test_a_wait_outlives_the_storage(start: Start) -> None:
     squad = start(ONE)
-    task = squad.send("one", "misbehave", {"how": "sleep", "seconds": 3.0})
+    task = squad.send("one", "misbehave", {"how": "sleep", "seconds": 1.5})
     done: list[bool] = []
     with Client(Home(squad.home)) as client:
         waiting = threading.Thread(target=lambda: done.append(client.wait(task, timeout=60)))
@@ -94,14 +97,21 @@ def test_a_home_with_a_long_path(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_class_that_does_not_import_closes_its_own_mailbox_only(tmp_path: Path) -> None:
+def test_a_class_that_does_not_import_closes_its_own_mailbox_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])  # resolving puts the folder there
     (tmp_path / "good.py").write_text(
         "from squad import Agent, handles, message\n"
         "@message('m')\nclass M:\n    n: int = 0\n"
         "class Good(Agent):\n    @handles(M)\n    def m(self, msg, ctx): ...\n"
     )
     (tmp_path / "bad.py").write_text("import not_there_at_all\n")
-    config = parse('agents:\n  good: {class: "./good.py:Good"}\n  bad: {class: "./bad.py:Bad"}\n', base_dir=tmp_path)
+    config = parse(
+        'agents:\n  good: {class: "./good.py:Good"}\n  bad: {class: "./bad.py:Bad"}\n',
+        name="squad.yaml",
+        base_dir=tmp_path,
+    )
     catalogue = catalogue_of(config)
     assert not isinstance(catalogue.find("good", "m"), Problem)
     found = catalogue.find("bad", "m")

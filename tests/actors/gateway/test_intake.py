@@ -163,6 +163,16 @@ def test_a_payload_over_the_limit() -> None:
     assert refused({**GOOD, "payload": {"path": "é" * 500}}).status == 413  # bytes, not characters
 
 
+def test_the_mistakes_of_a_very_wrong_payload_are_not_all_listed() -> None:
+    take = Intake(CATALOGUE, 100_000).one
+    wrong = {"path": "x", "y" * 5000: 1, **{f"x{number}": 1 for number in range(1000)}}
+    with pytest.raises(IntakeError) as caught:
+        take(json.dumps({**GOOD, "payload": wrong}).encode(), NOW)
+    assert len(caught.value.problems) == 101
+    assert str(caught.value.problems[-1]) == "payload: has 901 more mistakes"
+    assert max(len(problem.where) for problem in caught.value.problems) < 200
+
+
 def test_a_type_whose_own_check_raises_is_no_bug_of_ours() -> None:
     error = refused({"recipient": "scanner", "type": "moody", "payload": {"value": 1}})
     assert error.message == "payload cannot be checked: the type 'moody' raised KeyError: 'its own mistake'"

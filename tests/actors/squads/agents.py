@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,12 @@ class Worker(Agent):
             case "sleep":
                 Path(msg.path).touch()
                 time.sleep(msg.seconds)
+            case "leave-a-child":
+                child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+                Path(msg.path).write_text(str(child.pid))
+            case "hold-the-interpreter":
+                Path(msg.path).touch()
+                pow(7, 3**16)  # minutes, and no other thread runs meanwhile
             case "sleep-unless-cancelled":
                 Path(msg.path).touch()
                 until = time.monotonic() + msg.seconds

@@ -7,8 +7,10 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+
+from thespian.actors import ActorExitRequest
 
 from squad.actors.base import Actor, Address, receives
 
@@ -75,6 +77,11 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class EndChildren:
+    """The same in Thespian's own way."""
+
+
+@dataclass(frozen=True, slots=True)
 class News:
     """What a family has heard, in order: ("hello"|"last words"|"exited", index of the child)."""
 
@@ -96,6 +103,18 @@ class Leave:
     """Have an actor say this many last words to whoever told it, and leave."""
 
     words: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveTelling:
+    """Have an actor tell somebody else a last word, and leave."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class TellUnpicklable:
+    """Have an actor tell what cannot be told, and then answer with Said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +160,24 @@ class Echo(Actor):
         for number in range(msg.words):
             self.tell(sender, LastWords(number))
         self.leave(3)
+
+    @receives(LeaveTelling)
+    def on_leave_telling(self, msg: LeaveTelling, sender: Address) -> None:
+        self.tell(msg.address, LastWords(0))
+        self.leave()
+
+    @receives(TellUnpicklable)
+    def on_tell_unpicklable(self, msg: TellUnpicklable, sender: Address) -> None:
+        self.tell(sender, Unpicklable("a secret"))
+        self.tell(sender, Said(0, b"", os.getpid()))
+
+
+class Unpicklable:
+    def __init__(self, text: str) -> None:
+        self.text, self.lock = text, threading.Lock()
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class Stillborn(Actor):
@@ -206,6 +243,12 @@ class Family(Echo):
         self.client = sender
         for pid in self.pids.values():
             os.kill(pid, signal.SIGKILL)
+
+    @receives(EndChildren)
+    def on_end_children(self, msg: EndChildren, sender: Address) -> None:
+        self.client = sender
+        for child in self.children:
+            self.tell(child, ActorExitRequest())
 
     @receives(Leave)
     def on_leave(self, msg: Leave, sender: Address) -> None:
@@ -291,7 +334,6 @@ class Seen:
     umask: int
     stdin: str
     threads: int
-    descriptors: dict[int, str] = field(default_factory=dict)
 
 
 class Versatile(Echo):
@@ -348,16 +390,13 @@ class Versatile(Echo):
     def on_look_around(self, msg: LookAround, sender: Address) -> None:
         umask = os.umask(0)
         os.umask(umask)
-        folder = Path("/proc/self/fd")
-        descriptors = {int(fd.name): str(fd.readlink()) for fd in folder.iterdir() if fd.is_symlink()}
         self.tell(
             sender,
             Seen(
                 type(logging.getLogger()).__name__,
                 tuple(type(handler).__name__ for handler in logging.getLogger().handlers),
                 umask,
-                descriptors[0],
+                str(Path("/proc/self/fd/0").readlink()),
                 threading.active_count(),
-                descriptors,
             ),
         )

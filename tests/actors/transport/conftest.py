@@ -24,4 +24,3 @@ def system(run_dir: Path) -> Iterator[System]:
     finally:
         assert system.close(timeout=10)
     assert sockets_in(run_dir) == []
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import select
 import socket
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from squad.actors.transport.inbox import Inbox
 from squad.actors.transport.lanes import TAKEN, Fate, Lanes
 from tests.running import eventually
 
-Listen = Callable[[str], socket.socket]
+Listen = Callable[..., socket.socket]
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def listen(tmp_path: Path) -> Iterator[Listen]:
         sockets.append(listener)
         return listener
 
-    yield make  # type: ignore[misc]
+    yield make
     for each in sockets:
         each.close()
 
@@ -60,8 +61,6 @@ def run(lanes: Lanes, until: Callable[[], object], *boxes: Inbox) -> None:
 
 
 def test_messages_arrive_in_order(lanes: Lanes, tmp_path: Path) -> None:
-    import pickle
-
     box = Inbox(str(tmp_path / "box"))
     for number in range(50):
         lanes.add(str(tmp_path / "box"), pickle.dumps(number), number)
@@ -165,7 +164,7 @@ def test_a_connection_that_always_breaks_is_given_up(
 
 
 def test_a_full_backlog_is_waited_for(lanes: Lanes, tmp_path: Path, listen: Listen) -> None:
-    target = listen("target", 0)  # type: ignore[call-arg]
+    target = listen("target", 0)
     others = []
     with pytest.raises(BlockingIOError):
         for _ in range(10):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -29,6 +30,15 @@ def tree(root: int) -> list[int]:
 
 def sockets_in(folder: Path) -> list[str]:
     return [entry.name for entry in folder.iterdir() if stat.S_ISSOCK(entry.lstat().st_mode)]
+
+
+def descriptors(pid: int) -> list[str]:
+    """What each open descriptor of the process is: a path, ``socket:[123]``, ``pipe:[123]``."""
+    found = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed while we looked
+            found.append(str(descriptor.readlink()))
+    return found
 
 
 def inode(descriptor_link: str) -> str:

@@ -1,0 +1,112 @@
+"""``squad config``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from squad.config.load import load, parse
+from squad.home import Home
+from tests.cli.conftest import Run
+
+GOOD = """\
+name: mine
+agents:
+  echo: {class: './agents.py:Echo', timeout: 90s}
+convoys:
+  pool: {class: './agents.py:Echo', min: 1, max: 3}
+"""
+AGENTS = """\
+from squad import Agent, Context, handles, message
+
+@message("say")
+class Say:
+    text: str
+
+class Echo(Agent):
+    @handles(Say)
+    def say(self, msg: Say, ctx: Context) -> dict:
+        return {"text": msg.text}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "agents.py").write_text(AGENTS)
+    (tmp_path / "squad.yaml").write_text(GOOD)
+    return tmp_path / "squad.yaml"
+
+
+class TestCheck:
+    def test_in_order(self, run: Run, file: Path) -> None:
+        result = run("config", "check", "squad.yaml")
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr == "squad.yaml is in order: 1 agent, 1 convoy\n"
+        document = json.loads(run("config", "check", "squad.yaml", "-o", "json").stdout)
+        assert document["agents"] == [{"name": "echo", "class": "./agents.py:Echo", "types": ["say"]}]
+        assert (document["ok"], document["problems"]) == (True, [])
+
+    def test_all_mistakes_at_once_by_line(self, run: Run, file: Path) -> None:
+        file.write_text(GOOD.replace("timeout", "timeuot").replace("min: 1", "min: 0") + "name: again\n")
+        result = run("config", "check", "squad.yaml")
+        assert (result.exit_code, result.stdout) == (4, "")
+        for text in ("squad.yaml:3: ", "did you mean 'timeout'?", "squad.yaml:5: ", "squad.yaml:6: "):
+            assert text in result.stderr
+        result = run("config", "check", "squad.yaml", "-o", "json")
+        assert result.exit_code == 4
+        document = json.loads(result.stdout)
+        assert document["ok"] is False
+        assert [problem["where"] for problem in document["problems"]] == [f"squad.yaml:{n}" for n in (3, 5, 6)]
+
+    def test_a_class_that_does_not_import(self, run: Run, file: Path, tmp_path: Path) -> None:
+        (tmp_path / "agents.py").write_text("import nothing_of_that_name\n")
+        result = run("config", "check", "squad.yaml")
+        assert result.exit_code == 4
+        assert "squad.yaml:3: " in result.stderr
+        assert "nothing_of_that_name" in result.stderr
+
+    def test_no_such_file(self, run: Run, home: Home) -> None:
+        result = run("config", "check", "missing.yaml")
+        assert result.exit_code == 4
+        assert "missing.yaml" in result.stderr
+
+    def test_without_a_file_it_is_the_squad_that_comes_with_squad(self, run: Run, home: Home) -> None:
+        result = run("config", "check")
+        assert result.exit_code == 0
+        assert "audit.yaml is in order" in result.stderr
+
+    def test_without_a_file_it_is_the_running_squads(
+        self, run: Run, home: Home, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from squad.home import Launcher
+
+        monkeypatch.setattr(Home, "launcher", lambda _: Launcher(1, "mine", str(file), ""))
+        assert json.loads(run("config", "check", "-o", "json").stdout)["file"] == str(file)
+
+
+class TestShow:
+    def test_what_is_shown_loads_to_the_same(self, run: Run, file: Path) -> None:
+        shown = run("config", "show", "squad.yaml").stdout
+        assert "max_payload" in shown
+        assert parse(shown, name="shown", base_dir=file.parent) == load(file)
+
+    def test_as_json(self, run: Run, file: Path) -> None:
+        document = json.loads(run("config", "show", "squad.yaml", "-o", "json").stdout)
+        assert document["config"]["agents"]["echo"]["timeout"] == "1m 30s".replace(" ", "")
+
+    def test_mistakes(self, run: Run, file: Path) -> None:
+        file.write_text("agents: 7\n")
+        result = run("config", "show", "squad.yaml")
+        assert (result.exit_code, result.stdout) == (4, "")
+
+
+def test_the_schema(run: Run) -> None:
+    schema = json.loads(run("config", "schema").stdout)
+    assert "agents" in schema["properties"]
+    assert json.loads(run("config", "schema", "-o", "json").stdout)["schema"] == schema
+
+
+def test_the_schema_has_nothing_to_do_with_a_home(run: Run) -> None:
+    assert run("config", "schema", "--home", "/x").exit_code == 2

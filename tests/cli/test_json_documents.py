@@ -1,0 +1,160 @@
+"""``docs/json.md`` and the documents: every field that is printed is described, and every described field exists."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from squad.actors.tree import supervisor_row
+from squad.launcher import Stopped, Unfinished
+from tests.cli.a_store import Story
+from tests.cli.a_tree import ago, row, tree
+from tests.cli.conftest import Run
+from tests.cli.fake_gateway import FakeGateway
+
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "json.md"
+MESSAGE = "`squad message list`"  # a section that says so has all fields of a message too
+
+
+def described() -> dict[str, set[str]]:
+    """Section -> the paths that it describes."""
+    found: dict[str, set[str]] = {}
+    for section in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
+        name, _, body = section.partition("\n")
+        found[name] = set(re.findall(r"^\| `([^`]+)` \|", body, re.MULTILINE))
+    return found
+
+
+DESCRIBED = described()
+OF_A_MESSAGE = {path.removeprefix("messages[].") for path in DESCRIBED["squad message list"]}
+OF_AN_ACTOR = {path.removeprefix("actors[].") for path in DESCRIBED["squad inspect"] if path.startswith("actors[].")}
+OF_A_CONVOY = {path.removeprefix("convoys[].") for path in DESCRIBED["squad convoy list"] if path.startswith("convoys")}
+# Data of the user's own, or described elsewhere: no fields of ours below these.
+OPAQUE = {"payload", "result", "config", "schema", "resizes[].readings"}
+
+
+def paths(value: Any, path: str = "") -> Iterator[str]:
+    """The path of every value in a document that is no object with fields and no list."""
+    if path in OPAQUE:
+        yield path
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from paths(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from paths(inner, f"{path}[]")
+    else:
+        yield path
+
+
+def expanded(section: str) -> set[str]:
+    """The paths of a section, with what it takes from other sections written out."""
+    known = set(DESCRIBED[section])
+    for family in ("causes[]", "effects[]"):
+        if family in known:
+            known |= {f"{family}.{field}" for field in OF_A_MESSAGE}
+    if "workers[]" in known:
+        known |= {f"workers[].{field}" for field in OF_AN_ACTOR}
+    if section in {"squad message show", "squad send"}:
+        known |= OF_A_MESSAGE
+    if "convoy.*" in known:
+        known |= {f"convoy.{field}" for field in OF_A_CONVOY}
+    return known
+
+
+class Documents:
+    """All documents that were printed for each section."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[Any]] = {section: [] for section in DESCRIBED}
+
+    def add(self, section: str, result: Result) -> None:
+        document = json.loads(result.stdout)
+        assert document.pop("schema_version") == 1
+        assert result.stdout.isascii()
+        self.found[section].append(document)
+
+
+@pytest.fixture
+def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.MonkeyPatch) -> Documents:
+    """Every command's document, of a squad in which everything has happened."""
+    root = story.sent("scanner", "scan", {"path": "/srv"}, key="k")
+    good, bad = story.completed(root, {"files": 2}, (("checker", "check_file"),) * 2)
+    story.completed(good, None, (("reporter", "report"),))
+    story.failed(bad, attempts=2)
+    story.resized("checker", 2, 3, "40 messages wait")
+    current = {"id": root, "type": "scan", "since": ago(1)}
+    convoy = {"size": 1, "target": 2, "min": 1, "max": 2, "pinned": True, "reason": ""}
+    actors = [
+        row("supervisor", "supervisor", parent=None, state="ready"),
+        row("checker", "convoy", state="resizing", **convoy),
+        row("checker-1", "worker", parent="checker", current=current),
+    ]
+    gateway.on("GET /v1/tree", (200, tree() | {"actors": actors}))
+    gateway.on(f"GET /v1/messages/{root}/wait", (200, {"done": True}))
+    gateway.on("POST /v1/agents/scanner/restart", (200, {"name": "scanner"}))
+    gateway.on("POST /v1/convoys/checker/resize", (200, {"convoy": "checker", "size": 2, "pinned": True}))
+    stopped = Stopped((Unfinished("a", "id", "t"),))
+    monkeypatch.setattr("squad.launcher.stop", lambda *_, **__: stopped)
+
+    made = Documents()
+    for section in ("status", "inspect", "queue", "message list", "convoy list", "stop", "config schema"):
+        made.add(f"squad {section}", run(*section.split(), "-o", "json"))
+    made.add("squad message show", run("message", "show", root, "-o", "json"))
+    made.add("squad message show", run("message", "show", bad, "-o", "json"))
+    made.add("squad convoy show", run("convoy", "show", "checker", "-o", "json"))
+    made.add("squad convoy resize", run("convoy", "resize", "checker", "2", "-o", "json"))
+    made.add("squad restart", run("restart", "scanner", "-o", "json"))
+    made.add("squad send", run("send", "a", "t", "-o", "json"))
+    gateway.on("POST /v1/messages", (201, {"id": root, "duplicate": False}))
+    made.add("squad send", run("send", "a", "t", "--wait-tree", "-o", "json"))
+    made.add("squad send --batch", run("send", "--batch", "-", "-o", "json", input='{"recipient": "a", "type": "t"}'))
+    made.add("squad config show", run("config", "show", "-o", "json"))
+    made.add("squad config check", run("config", "check", "-o", "json"))
+    made.add("squad config check", run("config", "check", "missing.yaml", "-o", "json"))
+    gateway.vanish()
+    gateway.release_lock()
+    unfinished = [{"agent": "a", "id": "i", "type": "t"}]
+    gateway.home.last_stop.write_text(json.dumps({"at": ago(1), "forced": False, "unfinished": unfinished}))
+    made.add("squad status", run("status", "-o", "json"))
+    return made
+
+
+def test_every_field_is_described_and_every_described_field_is_there(documents: Documents) -> None:
+    for section, found in documents.found.items():
+        printed = {path for document in found for path in paths(document)}
+        known = expanded(section)
+        patterns = [re.compile(re.escape(path).replace(r"\*", r"[^.]+")) for path in known]
+        unknown = {path for path in printed if not any(pattern.fullmatch(path) for pattern in patterns)}
+        # A null stands for a whole object: `current`, `last_stop`.
+        nulls = {path for path in unknown if any(other.startswith(f"{path}.") for other in known)}
+        assert unknown == nulls, f"{section} prints what docs/json.md does not describe"
+        own = DESCRIBED[section]
+        missing = {path for path in own if not any(_meets(path, other) for other in printed)}
+        assert not missing, f"docs/json.md says that {section} has {missing}"
+
+
+def _meets(described: str, printed: str) -> bool:
+    """Whether a printed path is the described one or lies below it."""
+    pattern = re.escape(described).replace(r"\*", r"[^.]+")
+    return re.match(rf"{pattern}($|[.\[])", printed) is not None
+
+
+def test_the_rows_of_a_real_supervisor_have_the_fields_that_are_described() -> None:
+    real = supervisor_row(0.0, None, None, "ready")
+    convoys_only = {"size", "target", "min", "max", "pinned", "reason"}
+    plain = {field.partition(".")[0] for field in OF_AN_ACTOR} - convoys_only
+    assert set(real) == plain
+
+
+def test_every_command_with_documents_has_a_section() -> None:
+    from tests.cli.test_program import COMMANDS
+
+    with_documents = {path for path, command in COMMANDS if any("--output" in p.opts for p in command.params)}
+    assert with_documents | {"squad send --batch"} == set(DESCRIBED)

@@ -1,0 +1,205 @@
+"""The pool of connections for reading."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from squad.config.schema import PoolConfig, StoreConfig
+from squad.errors import BackpressureError, StoreError
+from squad.store import queries
+from squad.store.database import Pool, open_pool, open_reader
+from squad.store.rows import NewTask
+from squad.store.writer import Writer
+
+Make = Callable[..., NewTask]
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        threading.Event().wait(0.005)
+
+
+def pool_of(path: Path, size: int, wait: float, waiting: int) -> Pool:
+    return open_pool(path, StoreConfig(pool=PoolConfig(size=size, wait=wait, waiting=waiting)))
+
+
+class Holder(threading.Thread):
+    """Holds a connection until told to let go."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__()
+        self._pool = pool
+        self.holds = threading.Event()
+        self.let_go = threading.Event()
+
+    def run(self) -> None:
+        with self._pool.connection():
+            self.holds.set()
+            self.let_go.wait(30)
+
+    def __enter__(self) -> Holder:
+        self.start()
+        assert self.holds.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.let_go.set()
+        self.join()
+
+
+def test_before_any_squad_has_run(path: Path, config: StoreConfig) -> None:
+    with pytest.raises(StoreError, match="no squad has run here yet") as caught:
+        open_pool(path, config)
+    assert "squad start" in caught.value.hint
+    assert not path.exists()
+
+
+def test_a_connection_cannot_write(writer: Writer, path: Path) -> None:
+    with (
+        open_reader(path) as pool,
+        pytest.raises(StoreError, match="cannot be written"),
+        pool.connection() as database,
+    ):
+        database.execute_sql("DELETE FROM tasks")
+
+
+def test_a_mistake_in_sql_is_a_store_error(writer: Writer, path: Path) -> None:
+    with open_reader(path) as pool:
+        with pytest.raises(StoreError, match="no such table: nowhere"), pool.connection() as database:
+            database.execute_sql("SELECT * FROM nowhere")
+        with pool.connection() as database:
+            assert queries.counts(database) == {}
+
+
+def test_connections_are_used_again(writer: Writer, path: Path, config: StoreConfig) -> None:
+    with open_pool(path, config) as pool:
+        for _ in range(5):
+            with pool.connection() as outer, pool.connection() as inner:
+                assert outer is inner
+                stats = pool.stats()
+                assert (stats.in_use, stats.idle, stats.opened) == (1, 0, 1)
+        stats = pool.stats()
+        assert (stats.size, stats.in_use, stats.idle, stats.opened, stats.replaced) == (20, 0, 1, 1, 0)
+
+
+def test_each_thread_has_its_own(writer: Writer, path: Path) -> None:
+    with pool_of(path, size=2, wait=1, waiting=1) as pool:
+        with Holder(pool), pool.connection():
+            assert pool.stats().in_use == 2
+        assert (pool.stats().in_use, pool.stats().idle) == (0, 2)
+
+
+def test_a_wait_ends_when_a_connection_is_free(writer: Writer, path: Path) -> None:
+    def count() -> int:
+        with pool.connection() as database:
+            return len(queries.messages(database, queries.Filter()))
+
+    with pool_of(path, size=1, wait=30, waiting=1) as pool, ThreadPoolExecutor() as threads:
+        with Holder(pool):
+            future: Future[int] = threads.submit(count)
+            until(lambda: pool.stats().waiting == 1)
+            assert not future.done()
+        assert future.result(10) == 0
+        assert (pool.stats().waiting, pool.stats().timeouts, pool.stats().opened) == (0, 0, 1)
+
+
+def test_a_wait_is_bounded(writer: Writer, path: Path) -> None:
+    with pool_of(path, size=1, wait=0.05, waiting=1) as pool:
+        with Holder(pool):
+            with pytest.raises(BackpressureError, match=r"became free within 0\.05 s") as caught, pool.connection():
+                pass
+            assert "store.pool.size" in caught.value.hint
+        assert pool.stats().timeouts == 1
+        with pool.connection():
+            pass
+
+
+def test_those_who_wait_are_bounded(writer: Writer, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def take() -> None:
+        with pool.connection():
+            pass
+
+    caplog.set_level(logging.WARNING)
+    with pool_of(path, size=1, wait=30, waiting=5) as pool, ThreadPoolExecutor() as threads:
+        with Holder(pool):
+            taken = [threads.submit(take) for _ in range(3)]
+            until(lambda: pool.stats().waiting == 3)
+            assert caplog.messages == []
+            taken += [threads.submit(take) for _ in range(2)]
+            until(lambda: pool.stats().waiting == 5)
+            assert caplog.messages == [f"4 of at most 5 threads wait for {path}"]
+            with pytest.raises(BackpressureError, match="5 threads wait already"):
+                take()
+        for future in taken:
+            future.result(10)
+        assert (pool.stats().refused, pool.stats().timeouts) == (1, 0)
+
+
+def test_a_broken_connection_is_replaced(writer: Writer, path: Path) -> None:
+    with open_reader(path) as pool:
+        with pool.connection() as database:
+            broken: sqlite3.Connection = database.connection()
+        broken.close()
+        with pool.connection() as database:
+            assert queries.counts(database) == {}
+        assert (pool.stats().opened, pool.stats().replaced) == (2, 1)
+
+
+def test_a_connection_to_a_file_that_was_replaced_is_replaced(path: Path, config: StoreConfig, task: Make) -> None:
+    with closing(Writer(path, config)) as writer, writer.transaction():
+        writer.submit([task()], 1.0)
+    with open_reader(path) as pool:
+        with pool.connection() as database:
+            assert len(queries.messages(database, queries.Filter())) == 1
+        for file in path.parent.glob("squad.db*"):
+            file.unlink()
+        Writer(path, config).close()
+        with pool.connection() as database:
+            assert queries.messages(database, queries.Filter()) == []
+        assert pool.stats().replaced == 1
+
+
+def test_a_path_with_characters_that_mean_something_in_an_address(tmp_path: Path, config: StoreConfig) -> None:
+    home = tmp_path / "100% ?mode=rw&x#y"
+    home.mkdir()
+    Writer(home / "squad.db", config).close()
+    with open_reader(home / "squad.db") as pool, pool.connection() as database:
+        assert queries.counts(database) == {}
+
+
+def test_readers_see_whole_transactions_while_it_is_written(writer: Writer, path: Path, task: Make) -> None:
+    stop = threading.Event()
+
+    def watch() -> list[int]:
+        seen = []
+        with open_reader(path) as pool:
+            while not stop.is_set():
+                with pool.connection() as database:
+                    seen.append(sum(sum(by.values()) for by in queries.counts(database).values()))
+        return seen
+
+    with ThreadPoolExecutor() as threads:
+        readers = [threads.submit(watch) for _ in range(2)]
+        try:
+            for _ in range(200):
+                with writer.transaction():
+                    writer.submit([task() for _ in range(5)], 1.0)
+                    writer.submit([task("b") for _ in range(5)], 1.0)
+        finally:
+            stop.set()
+        for reader in readers:
+            seen = reader.result(10)
+            assert seen == sorted(seen)
+            assert all(count % 10 == 0 for count in seen)
+            assert len(set(seen)) > 1

@@ -1,0 +1,65 @@
+"""The statements that run all the time find their rows by an index and sort nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from squad.store import queries, settling, writer
+from squad.store.database import open_reader
+from squad.store.writer import Writer
+
+
+def plan(connection: sqlite3.Connection, statement: str, *parameters: object) -> str:
+    values = parameters or ("x",) * statement.count("?")
+    return "\n".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+
+
+@pytest.mark.parametrize(
+    ("statement", "found_by"),
+    [
+        (writer._PICK, "SEARCH tasks USING INDEX tasks_queued (status=? AND recipient=? AND not_before=?)"),
+        (writer._CLAIM, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
+        (writer._DUE, "SEARCH tasks USING INDEX tasks_delayed (not_before>? AND not_before<?)"),
+        (writer._NEXT_DUE, "SEARCH tasks USING INDEX tasks_delayed (not_before>?)"),
+        (writer._OPEN_TREE, "SEARCH tasks USING INDEX tasks_open (root_id=?)"),
+        (settling._LEASED, "SEARCH tasks USING INDEX tasks_running (status=? AND lease_owner=?)"),
+        (settling._COMPLETE, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
+        (queries._READY_COUNTS, "SEARCH tasks USING COVERING INDEX tasks_queued (status=?)"),
+        ("SELECT * FROM queue_depth", "SEARCH tasks USING COVERING INDEX tasks_queued (status=?)"),
+        ("SELECT task_id FROM tasks WHERE recipient = ? AND key = ?", "INDEX tasks_key (recipient=? AND key=?)"),
+    ],
+)
+def test_hot_statements(path: Path, writer: Writer, statement: str, found_by: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        found = plan(connection, statement)
+    assert found_by in found
+    assert "TEMP B-TREE" not in found
+
+
+def test_a_tree_is_walked_by_the_index_on_parents(path: Path, writer: Writer) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in (queries._TREE_COUNTS, queries._TREE_FAILED):
+            assert "tasks_children (parent_id=?)" in plan(connection, statement)
+
+
+@pytest.mark.parametrize(
+    ("which", "found_by"),
+    [
+        (queries.Filter(), "SCAN"),  # by the primary key, the newest first, as far as the limit
+        (queries.Filter(status="failed"), "tasks_failed"),
+        (queries.Filter(status="running"), "tasks_running"),
+        (queries.Filter(status="queued", agent="a"), "tasks_queued (status=? AND recipient=?)"),
+    ],
+)
+def test_lists_for_people(path: Path, writer: Writer, which: queries.Filter, found_by: str) -> None:
+    query = queries.Task.select(*queries._COLUMNS).order_by(queries.Task.id.desc()).limit(20)
+    if which.conditions():
+        query = query.where(*which.conditions())
+    statement, parameters = query.sql()
+    with open_reader(path) as pool, pool.connection() as database:
+        found = plan(database.connection(), statement, *parameters)
+    assert found_by in found
