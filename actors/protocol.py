@@ -30,7 +30,7 @@ class Boot:
     config: Any  # squad.config.schema.SquadConfig
     generation: int  # how many trees this launcher has started, from 1
     recipients: dict[str, frozenset[str]]  # every agent and convoy, and the types it handles
-    only: frozenset[str] | None = None  # start these agents and convoys; the others accept messages and wait (None: all)
+    only: frozenset[str] | None = None  # start these; the others accept messages and wait (None: start all)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +267,10 @@ class Readings:
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """Monitor or gateway to supervisor: a convoy's size. With ``pin`` it is set by hand and stays; ``size`` None: back to
-    automatic."""
+    """Monitor or gateway to supervisor: a convoy's size. With ``pin`` it is set by hand and stays so.
+
+    ``size`` None: back to automatic.
+    """
 
     convoy: str
     size: int | None

@@ -16,7 +16,11 @@ from tests.running import RunningSquad, eventually
 
 CONFIG = """
 agents:
-  one: {class: "AGENTS:Worker", send_rate: none, restarts: {intensity: 50}, retry: {max_attempts: 2, backoff: 10ms, cap: 20ms}}
+  one:
+    class: "AGENTS:Worker"
+    send_rate: none
+    restarts: {intensity: 50}
+    retry: {max_attempts: 2, backoff: 10ms, cap: 20ms}
   two: {class: "AGENTS:Worker", send_rate: none, restarts: {intensity: 50}}
   brief: {class: "AGENTS:Worker", timeout: 300ms, retry: {max_attempts: 1}, restarts: {intensity: 0}}
   slow: {class: "AGENTS:Worker", send_rate: {per_minute: 60, burst: 3}}

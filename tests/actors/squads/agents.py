@@ -55,7 +55,7 @@ class Worker(Agent):
         return [ctx.send(msg.to, Echo(str(n)), priority=msg.priority) for n in range(msg.number)]
 
     @handles(Misbehave)
-    def misbehave(self, msg: Misbehave, ctx: Context) -> Any:
+    def misbehave(self, msg: Misbehave, ctx: Context) -> Any:  # noqa: PLR0912 - one branch for each way
         match msg.how:
             case "raise":
                 raise ValueError("as asked")
@@ -76,7 +76,7 @@ class Worker(Agent):
                 Path(msg.path).touch()
                 time.sleep(msg.seconds)
             case "leave-a-child":
-                child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+                child = subprocess.Popen(["/bin/sleep", "1000"], start_new_session=True)
                 Path(msg.path).write_text(str(child.pid))
             case "hold-the-interpreter":
                 Path(msg.path).touch()
