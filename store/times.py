@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from functools import lru_cache
 
 
@@ -17,9 +16,3 @@ def iso(seconds: float) -> str:
     milliseconds = int(seconds * 1000 + 1e-3)  # the addend makes up for 0.25 stored as 0.2499999
     whole, rest = divmod(milliseconds, 1000)
     return f"{_second(whole)}.{rest:03d}Z"
-
-
-def seconds(text: str) -> float:
-    """Seconds since the epoch from what ``iso`` wrote. Raises ValueError for anything that is no ISO 8601 time."""
-    when = datetime.fromisoformat(text)
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

@@ -23,13 +23,12 @@ class Invocation:
 
 
 class Command(click.Command):
-    """A command with ``examples``, whole command lines. It takes ``--home`` unless ``uses_home`` is false."""
+    """A command with ``examples``, whole command lines. Every one takes ``--home``."""
 
-    def __init__(self, *args: Any, examples: Sequence[str] = (), uses_home: bool = True, **settings: Any) -> None:
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.examples = tuple(examples)
-        if uses_home:
-            self.params.append(home_option())
+        self.params.append(home_option())
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from squad.cli.command import Group, explicit_home, output_option
-from squad.cli.output import pretty, print_json, print_text, say
-from squad.errors import ConfigError, SquadError
-from squad.home import find
+from squad.cli.output import Column, pretty, print_json, print_table, print_text, say
+from squad.errors import ConfigError, SquadError, UsageError
+from squad.home import Launcher, find
 
 
 @click.group(
@@ -21,7 +22,7 @@ from squad.home import find
     ],
 )
 def command() -> None:
-    """Check a configuration, show it in full, print its schema."""
+    """Check a configuration, show it in full, print schemas."""
 
 
 @command.command("check", examples=["squad config check squad.yaml", "squad config check squad.yaml -o json"])
@@ -45,7 +46,7 @@ def check(file: Path | None, as_json: bool) -> None:
             problems = [{"where": item.where, "what": item.what, "hint": item.hint} for item in error.problems]
             print_json({"file": str(path), "ok": False, "problems": problems, "agents": [], "convoys": []})
         raise
-    groups = {
+    groups: dict[str, list[dict[str, Any]]] = {
         name: [{"name": key, "class": group[key].class_, "types": sorted(handled[key])} for key in group]
         for name, group in (("agents", config.agents), ("convoys", config.convoys))
     }
@@ -54,6 +55,14 @@ def check(file: Path | None, as_json: bool) -> None:
     else:
         count = ", ".join(_plural(len(found), name) for name, found in groups.items() if found)
         say(f"{path} is in order: {count}")
+        print_table(
+            [Column("AGENT"), Column("CLASS", fold=True), Column("HANDLES", fold=True)],
+            [
+                [entry["name"], entry["class"], ", ".join(entry["types"])]
+                for found in groups.values()
+                for entry in found
+            ],
+        )
 
 
 @command.command("show", examples=["squad config show", "squad config show squad.yaml -o json"])
@@ -75,28 +84,95 @@ def show(file: Path | None, as_json: bool) -> None:
         print_text(reference.show_yaml(config).rstrip("\n"))
 
 
-@command.command("schema", examples=["squad config schema > squad.schema.json"], uses_home=False)
+@command.command(
+    "schema",
+    examples=[
+        "squad config schema > squad.schema.json",
+        "squad config schema scan",
+        "squad config schema scan --config squad.yaml",
+    ],
+)
+@click.argument("type_", metavar="[TYPE]", required=False)
+@click.option(
+    "-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="Take TYPE from the agents in this file."
+)
 @output_option
-def schema(as_json: bool) -> None:
-    """Print the JSON Schema of the configuration file; editors check and complete with it."""
-    from squad.config.reference import json_schema
+def schema(type_: str | None, config: Path | None, as_json: bool) -> None:
+    """Print the JSON Schema of the configuration file, or of a message type.
 
-    described = json_schema()
-    if as_json:
-        print_json({"schema": described})
+    Editors check and complete a configuration with it. The message TYPE is looked for in the running squad, or in the
+    agents of the configuration when none runs; squad config check lists the types.
+    """
+    if type_ is not None:
+        described = _of_type(type_, config)
+    elif config is not None:
+        raise UsageError("--config is where to look for a message type: name the type", hint="squad config schema TYPE")
     else:
-        print_text(pretty(described))
+        from squad.config.reference import json_schema
+
+        described = {"schema": json_schema()}
+    if as_json:
+        print_json(described)
+    else:
+        print_text(pretty(described["schema"]))
+
+
+def _of_type(name: str, config: Path | None) -> dict[str, Any]:
+    """``{"type", "handled_by", "schema"}``. Agents may mean different things by one name: then either of them."""
+    launcher = None if config is not None else _running()
+    if launcher is not None:
+        from squad.client import Client
+
+        with Client(explicit_home()) as squad:
+            types = squad.types()
+    else:
+        types = _declared_types(config or _default())
+    found = [entry for entry in types if entry["name"] == name]
+    if not found:
+        from squad.messages import did_you_mean
+
+        names = sorted({entry["name"] for entry in types})
+        hint = did_you_mean(name, names) or f"there are: {', '.join(names) or 'none'}"
+        raise UsageError(f"no agent handles the type {name!r}", hint=hint)
+    schemas: list[Any] = []
+    for entry in found:
+        if entry["schema"] not in schemas:
+            schemas.append(entry["schema"])
+    handled_by = sorted({agent for entry in found for agent in entry["handled_by"]})
+    return {"type": name, "handled_by": handled_by, "schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
+
+
+def _declared_types(file: Path) -> list[dict[str, Any]]:
+    """The types that the classes in a configuration handle, as the gateway lists them. Raises ConfigError."""
+    from squad.actors import handlers
+    from squad.config.checking import check_in_child
+    from squad.config.load import load
+
+    report = check_in_child(load(file), base=handlers.Agent, check=handlers.problems, describe=handlers.describe)
+    if report.problems:
+        hint = f"correct them, then: squad config check {file}"
+        raise ConfigError(f"{file} names classes that cannot be agents", hint=hint, problems=report.problems)
+    return [
+        {"name": name, "schema": about["schema"], "handled_by": [agent]}
+        for agent, described in report.descriptions.items()
+        for name, about in described["types"].items()
+    ]
 
 
 def _default() -> Path:
     """The configuration of the squad that runs in this home; otherwise the one that comes with Squad."""
     from squad.launcher.begin import default_config
 
-    try:
-        launcher = find(explicit_home()).launcher()
-    except SquadError:
-        launcher = None
+    launcher = _running()
     return Path(launcher.config) if launcher is not None and launcher.config else default_config()
+
+
+def _running() -> Launcher | None:
+    """Who runs in the home that is meant; None also when there is no home."""
+    try:
+        return find(explicit_home()).launcher()
+    except SquadError:
+        return None
 
 
 def _plural(count: int, things: str) -> str:

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from dataclasses import dataclass, replace
+from math import floor
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from squad.cli.ages import ago, seconds_since, short
 from squad.cli.command import Command, current_home, output_option
-from squad.cli.output import Column, console, on_terminal, plain_lines, print_json, rich_table, say, state_style
+from squad.cli.output import (
+    Column,
+    console,
+    on_terminal,
+    plain_lines,
+    print_json,
+    rich_table,
+    say,
+    short_id,
+    state_style,
+)
 from squad.cli.snapshot import Row, Snapshot, take
 from squad.durations import format_size
 from squad.errors import UsageError
@@ -20,7 +31,7 @@ from squad.terminal import escape
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_WIDE = 150  # columns of a terminal from which on everything fits into the table
+_WIDE = 160  # columns of a terminal from which on everything fits into the table
 _STALE = 3.0  # seconds after which the age of a row's news is shown
 _REFRESH = 1.0  # seconds
 
@@ -54,119 +65,135 @@ def command(ctx: click.Context, name: str | None, watch: bool, as_json: bool) ->
     if watch:
         if as_json or not on_terminal():
             raise UsageError("--watch needs a terminal, and draws a table only", hint="squad inspect -o json")
-        _watch(look)
+        _watch(look, detailed=name is not None)
     snapshot = look()
     if as_json:
         print_json(snapshot.document())
     elif on_terminal():
         screen = console()
-        screen.print(_drawn(snapshot, screen.width))
+        screen.print(_drawn(snapshot, screen.width, detailed=name is not None))
     else:
-        click.echo("\n".join(plain_lines([*_COLUMNS, *_age(snapshot), *_WORK], _cells(snapshot, shorten=False))))
+        click.echo("\n".join(plain_lines(*_table(snapshot, _LONG))))
     if snapshot.note and (as_json or not on_terminal()):
         say(snapshot.note)
     ctx.exit(snapshot.status)
 
 
-_COLUMNS = [
-    Column("NAME", fold=True),
-    Column("PID", right=True),
-    Column("STATE", style=state_style),
-    Column("SINCE", right=True),
-    Column("RESTARTS", right=True, style=lambda cell: "" if cell in ("", "0") else "yellow"),
-    Column("CPU", right=True),
-    Column("MEMORY", right=True),
-    Column("QUEUE", right=True),
-    Column("HAND", right=True),
-    Column("TOKENS", right=True),
-]
-_WORK = [Column("CURRENT", fold=True), Column("LAST ERROR", style=lambda _: "red", fold=True)]
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A column and what it says of an actor. ``narrow`` is its title on a narrow terminal; "" for left out there."""
+
+    column: Column
+    text: Callable[[Row], str]
+    narrow: str = ""
+
+    def on(self, width: int) -> Column | None:
+        if width >= _WIDE:
+            return self.column
+        return replace(self.column, title=self.narrow) if self.narrow else None
 
 
-_NARROW = {"RESTARTS": "RST"}  # titles that are wider than what stands below them
+def _number(key: str, form: str = "{}") -> Callable[[Row], str]:
+    return lambda row: "" if row.get(key) is None else form.format(row[key])
 
 
-def _age(snapshot: Snapshot) -> list[Column]:
-    shown = any((row.get("age") or 0) > _STALE for row in snapshot.actors)
-    return [Column("AGE", right=True, style=lambda _: "yellow")] if shown else []
+def _memory(row: Row) -> str:
+    return "" if row.get("memory_bytes") is None else format_size(row["memory_bytes"])
 
 
-def _cells(snapshot: Snapshot, *, shorten: bool, work: bool = True) -> list[list[str]]:
-    with_age = bool(_age(snapshot))
-    lines = []
-    for branch, row in snapshot.walk():
-        cells = [branch + row["name"], *_figures(row)]
-        if with_age:
-            cells.append(short(row["age"]) if (row.get("age") or 0) > _STALE else "")
-        if work:
-            cells += [_current(row, shorten=shorten), row.get("last_error") or ""]
-        lines.append([escape(cell) for cell in cells])
-    return lines
+def _age(row: Row) -> str:
+    age = row.get("age") or 0.0
+    return short(age) if age > _STALE else ""
 
 
-def _figures(row: Row) -> list[str]:
-    return [
-        _shown(row.get("pid")),
-        str(row["state"]),
-        ago(row.get("since")),
-        _shown(row.get("restarts")),
-        _shown(row.get("cpu_percent"), "{:.0f}%"),
-        "" if row.get("memory_bytes") is None else format_size(row["memory_bytes"]),
-        _shown(row.get("queue_depth")),
-        _shown(row.get("in_hand")),
-        _shown(row.get("tokens"), "{:.0f}"),
-    ]
-
-
-def _shown(value: Any, form: str = "{}") -> str:
-    return "" if value is None else form.format(value)
-
-
-def _current(row: Row, *, shorten: bool) -> str:
-    """The message in hand: its type, its id (the end of it, which is enough to show it), and for how long."""
+def _current(row: Row) -> str:
+    """The message in hand: its type, its id, and for how long."""
     current = row.get("current")
     if not current:
         return ""
-    shown = current["id"][-12:] if shorten else current["id"]
-    return f"{current['type']} {shown} {short(seconds_since(current.get('since')))}"
+    return f"{current['type']} {short_id(current['id'])} {short(seconds_since(current.get('since')))}"
 
 
-def _drawn(snapshot: Snapshot, width: int) -> RenderableType:
-    """The tree for a terminal: on a narrow one, what the actors work on and their errors come below the table."""
+def _uptime(row: Row) -> str:
+    """How much of the time since it was first ready it was ready to handle. Never rounded up to all of it."""
+    percent = row.get("uptime_percent")
+    return "" if percent is None else "100%" if percent >= 100 else f"{floor(percent * 100) / 100:.2f}%"
+
+
+def _yellow(cell: str) -> str:
+    return "" if cell in ("", "0") else "yellow"
+
+
+_AGE = _Field(Column("AGE", right=True, style=_yellow), _age, "AGE")
+_FIELDS = [
+    _Field(Column("PID", right=True), _number("pid"), "PID"),
+    _Field(Column("STATE", style=state_style), lambda row: str(row["state"]), "STATE"),
+    _Field(Column("SINCE", right=True), lambda row: ago(row.get("since")), "SINCE"),
+    _Field(Column("UP", right=True), lambda row: ago(row.get("started"))),
+    _Field(Column("UPTIME", right=True), _uptime),
+    _Field(Column("RESTARTS", right=True, style=_yellow), _number("restarts"), "RST"),
+    _Field(Column("CPU", right=True), _number("cpu_percent", "{:.0f}%"), "CPU"),
+    _Field(Column("MEMORY", right=True), _memory, "MEMORY"),
+    _Field(Column("QUEUE", right=True), _number("queue_depth"), "QUEUE"),
+    _Field(Column("HAND", right=True), _number("in_hand"), "HAND"),
+    _Field(Column("TOKENS", right=True), _number("tokens", "{:.0f}"), "TOKENS"),
+    _AGE,
+    _Field(Column("CURRENT", fold=True), _current),
+    _Field(Column("LAST ERROR", style=lambda _: "red", fold=True), lambda row: row.get("last_error") or ""),
+]
+_LONG = 1_000_000  # columns: wide enough for everything
+
+
+def _table(snapshot: Snapshot, width: int) -> tuple[list[Column], list[list[str]]]:
+    """Columns for that width, and the cells, escaped. AGE is there only when something is old."""
+    stale = any(map(_age, snapshot.actors))
+    fields = [field for field in _FIELDS if field.on(width) and (stale or field is not _AGE)]
+    columns = [column for field in fields if (column := field.on(width))]
+    rows = [
+        [escape(text) for text in (branch + row["name"], *(field.text(row) for field in fields))]
+        for branch, row in snapshot.walk()
+    ]
+    return [Column("NAME", fold=True), *columns], rows
+
+
+def _drawn(snapshot: Snapshot, width: int, *, detailed: bool) -> RenderableType:
+    """The tree for a terminal: on a narrow one, what does not fit into the table comes below it."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    parts: list[RenderableType] = []
-    if snapshot.note:
-        parts.append(Text(snapshot.note, style="bold yellow"))
-    wide = width >= _WIDE
-    columns = [*_COLUMNS, *_age(snapshot), *(_WORK if wide else [])]
-    if not wide:
-        columns = [replace(column, title=_NARROW.get(column.title, column.title)) for column in columns]
-    parts.append(rich_table(columns, _cells(snapshot, shorten=True, work=wide), width))
-    if wide:
-        return Group(*parts)
-    sections = {
-        "Current messages": [(row["name"], _current(row, shorten=True), "") for row in snapshot.actors],
-        "Last errors": [(row["name"], row.get("last_error") or "", "red") for row in snapshot.actors],
-    }
-    for title, entries in sections.items():
-        told = [entry for entry in entries if entry[1]]
-        if told:
-            section = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-            for name, text, style in told:
-                section.add_row(Text("  " + escape(name)), Text(escape(text), style=style, overflow="fold"))
-            parts += [Text(""), Text(title, style="bold"), section]
+    parts: list[RenderableType] = [Text(snapshot.note, style="bold yellow")] if snapshot.note else []
+    parts.append(rich_table(*_table(snapshot, width), width))
+    if width < _WIDE:
+        parts += _section("Current messages", snapshot, _current)
+        parts += _section("Last errors", snapshot, lambda row: row.get("last_error") or "", "red")
+        if detailed:
+            parts += _section("Up, and how much of the time ready", snapshot, _up)
     return Group(*parts)
 
 
-def _watch(look: Callable[[], Snapshot]) -> NoReturn:
+def _up(row: Row) -> str:
+    return f"{ago(row.get('started'))} {_uptime(row)}".strip()
+
+
+def _section(title: str, snapshot: Snapshot, text: Callable[[Row], str], style: str = "") -> list[RenderableType]:
+    from rich.table import Table
+    from rich.text import Text
+
+    told = [(row["name"], said) for row in snapshot.actors if (said := text(row))]
+    if not told:
+        return []
+    section = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    for name, said in told:
+        section.add_row(Text("  " + escape(name)), Text(escape(said), style=style, overflow="fold"))
+    return [Text(""), Text(title, style="bold"), section]
+
+
+def _watch(look: Callable[[], Snapshot], *, detailed: bool) -> NoReturn:
     from rich.live import Live
 
     screen = console()
     with Live(console=screen, screen=True, auto_refresh=False) as live:
         while True:
             began = time.monotonic()
-            live.update(_drawn(look(), screen.width), refresh=True)
+            live.update(_drawn(look(), screen.width, detailed=detailed), refresh=True)
             time.sleep(max(0.0, _REFRESH - (time.monotonic() - began)))

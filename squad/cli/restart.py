@@ -14,7 +14,7 @@ from squad.cli.output import print_json, say
 def command(name: str, as_json: bool) -> None:
     """Restart an agent, or all workers of a convoy.
 
-    It ends a quarantine as well. A message in hand goes back to the queue.
+    It ends a quarantine as well. A message in hand is tried again.
     """
     from squad.client import Client
 

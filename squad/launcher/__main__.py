@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import sys
 
-from squad.errors import Problem, SquadError
+from squad.errors import Exit, Problem, SquadError
 from squad.launcher import program
-from squad.launcher.running import Launcher
 
 
 def main() -> int:
     os.umask(0o077)
-    plan, held = program.inheritance(sys.argv)
     try:
+        plan, held = program.inheritance(sys.argv)
+        from squad.launcher.running import Launcher
+
         return Launcher(plan, held).run()
     except SquadError as error:
         program.say(error.message)
         for problem in (*error.problems, *([Problem("hint", error.hint)] if error.hint else [])):
             program.say(f"  {problem}")
         return error.exit
+    except OSError as error:  # a full disk, a home that was taken away
+        program.say(f"the squad cannot go on: {error}")
+        return Exit.FAILED
 
 
 if __name__ == "__main__":

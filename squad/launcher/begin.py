@@ -40,7 +40,7 @@ def start(
     from squad.launcher.plan import Plan
 
     _open_standard_streams()
-    os.umask(0o077)
+    home = home.resolve()
     settings = _load(config or default_config(), debug)
     only = None if agents is None else _known(agents, settings)
     place = Home(home)

@@ -14,13 +14,17 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from squad.errors import UsageError
 from squad.home import Home
 from squad.launcher import processes
 from squad.launcher.lock import LauncherLock, inherited
 from squad.launcher.plan import Plan, receive
+from squad.launcher.signals import STOP
 from squad.terminal import escape
 
 OUTPUT = "launcher.out"  # in logs/: what a squad in the background prints
+
+_ARGUMENTS = 4  # its own name, two descriptors, and the mark
 
 
 def say(text: str) -> None:
@@ -36,6 +40,7 @@ def execute(plan: Plan, held: LauncherLock) -> NoReturn:
     command = _command(plan, held, environment[processes.MARK])
     sys.stdout.flush()
     sys.stderr.flush()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # until it is ready to take them
     os.execve(command[0], command, environment)  # noqa: S606 - there is no shell, on purpose
 
 
@@ -49,8 +54,15 @@ def spawn(plan: Plan, held: LauncherLock) -> int:
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
     command = _command(plan, held, environment[processes.MARK])
-    defaults = (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE)
-    return os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True, setsigdef=defaults)
+    return os.posix_spawn(
+        command[0],
+        command,
+        environment,
+        file_actions=actions,
+        setsid=True,
+        setsigdef=[signal.SIGINT, signal.SIGHUP, signal.SIGPIPE],
+        setsigmask=STOP,
+    )
 
 
 def output(home: Path) -> Path:
@@ -67,5 +79,7 @@ def _command(plan: Plan, held: LauncherLock, mark: str) -> list[str]:
 
 
 def inheritance(command: list[str]) -> tuple[Plan, LauncherLock]:
-    """What the launcher was handed by its command line, ``sys.argv``."""
+    """What the launcher was handed by its command line, ``sys.argv``. Raises UsageError."""
+    if len(command) != _ARGUMENTS:
+        raise UsageError("the launcher is started by another program", hint="squad start")
     return receive(int(command[1])), inherited(int(command[2]))

@@ -6,6 +6,7 @@ show more of the logs.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -191,7 +192,8 @@ class Launcher:
         else:
             self._log.info("stopping at once (%s)", number.name)
             grace, self._end_by = 0.0, min(self._end_by or now + _AT_ONCE, now + _AT_ONCE)
-        self._write_lock()
+        with contextlib.suppress(OSError):  # a full disk does not keep it from stopping
+            self._write_lock()
         if self._roots is None:
             return
         if before >= 2 or not self._roots.stop(grace):
@@ -202,7 +204,8 @@ class Launcher:
         self._signals.stop_listening()
         self._end_tree()
         if self._stops and account.read(self._plan.home) is None:
-            account.write_for_the_killed(self._plan.home)
+            with contextlib.suppress(OSError):
+                account.write_for_the_killed(self._plan.home)
         if self._stream is not None:
             self._stream.finish(_LAST_WORDS)
         told = account.read(self._plan.home)
@@ -217,8 +220,8 @@ class Launcher:
             if roots is not None:
                 roots.close()
             ended = remains.clear(self._plan.home)
-        except SquadError as error:
-            self._log.error("%s", error.message)
+        except (SquadError, OSError) as error:
+            self._log.error("%s", error)
         else:
             if roots is not None and ended and self._stops:
                 self._log.info("ended what agents had left running (%s)", remains.counted(ended))

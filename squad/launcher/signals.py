@@ -9,6 +9,8 @@ from types import FrameType
 
 from squad.actors.transport.processes import belongs_to_parent
 
+STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)  # these ask for a stop
+
 
 class Interrupted(BaseException):
     """A stop was asked for during something that it should cut short."""
@@ -35,6 +37,7 @@ class Signals:
                 signal.signal(number, self._note)
         if not _in_a_terminal():
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)  # they were blocked for us until now
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._got.append(number)
@@ -67,7 +70,7 @@ class Signals:
     def stop_listening(self) -> None:
         """Ignore what asks for a stop from now on: it is under way already."""
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP):
+        for number in STOP:
             signal.signal(number, signal.SIG_IGN)
 
     def abandon(self) -> None:

@@ -41,6 +41,7 @@ def stop(home: Path, *, force: bool = False, timeout: float | None = None) -> St
     Where the launcher is gone and processes are left, they are ended. Raises NotRunningError when there was nothing to
     stop, and WaitTimeoutError; then it goes on stopping.
     """
+    home = home.resolve()
     place = Home(home)
     holder = _holder(place)
     if holder is None:

@@ -22,6 +22,8 @@ def row(name: str, kind: str = "agent", **fields: Any) -> Row:
         "pid": 4000,
         "state": "idle",
         "since": ago(192),
+        "started": ago(7300),
+        "uptime_percent": 99.998,
         "restarts": 0,
         "cpu_percent": 1.5,
         "memory_bytes": 41_200_000,

@@ -10,6 +10,7 @@ import pytest
 from squad.config.load import load, parse
 from squad.home import Home
 from tests.cli.conftest import Run
+from tests.cli.fake_gateway import FakeGateway
 
 GOOD = """\
 name: mine
@@ -42,8 +43,12 @@ def file(tmp_path: Path) -> Path:
 class TestCheck:
     def test_in_order(self, run: Run, file: Path) -> None:
         result = run("config", "check", "squad.yaml")
-        assert (result.exit_code, result.stdout) == (0, "")
-        assert result.stderr == "squad.yaml is in order: 1 agent, 1 convoy\n"
+        assert (result.exit_code, result.stderr) == (0, "squad.yaml is in order: 1 agent, 1 convoy\n")
+        assert [line.split() for line in result.stdout.splitlines()] == [
+            ["AGENT", "CLASS", "HANDLES"],
+            ["echo", "./agents.py:Echo", "say"],
+            ["pool", "./agents.py:Echo", "say"],
+        ]
         document = json.loads(run("config", "check", "squad.yaml", "-o", "json").stdout)
         assert document["agents"] == [{"name": "echo", "class": "./agents.py:Echo", "types": ["say"]}]
         assert (document["ok"], document["problems"]) == (True, [])
@@ -102,11 +107,39 @@ class TestShow:
         assert (result.exit_code, result.stdout) == (4, "")
 
 
-def test_the_schema(run: Run) -> None:
-    schema = json.loads(run("config", "schema").stdout)
-    assert "agents" in schema["properties"]
-    assert json.loads(run("config", "schema", "-o", "json").stdout)["schema"] == schema
+class TestSchema:
+    def test_of_the_configuration(self, run: Run) -> None:
+        schema = json.loads(run("config", "schema").stdout)
+        assert "agents" in schema["properties"]
+        assert json.loads(run("config", "schema", "-o", "json").stdout)["schema"] == schema
 
+    def test_of_a_message_type_by_the_classes(self, run: Run, file: Path) -> None:
+        schema = json.loads(run("config", "schema", "say", "--config", "squad.yaml").stdout)
+        assert schema["required"] == ["text"]
+        document = json.loads(run("config", "schema", "say", "-c", "squad.yaml", "-o", "json").stdout)
+        assert document == {"schema_version": 1, "type": "say", "handled_by": ["echo", "pool"], "schema": schema}
 
-def test_the_schema_has_nothing_to_do_with_a_home(run: Run) -> None:
-    assert run("config", "schema", "--home", "/x").exit_code == 2
+    def test_of_a_message_type_of_the_squad_that_comes_with_squad(self, run: Run, home: Home) -> None:
+        assert "path" in json.loads(run("config", "schema", "scan").stdout)["properties"]
+
+    def test_of_a_message_type_of_the_running_squad(self, run: Run, gateway: FakeGateway) -> None:
+        types = [{"name": "scan", "schema": {"title": n}, "handled_by": [n]} for n in ("b", "a")]
+        gateway.on("GET /v1/types", (200, {"types": types}))
+        document = json.loads(run("config", "schema", "scan", "-o", "json").stdout)
+        assert document["schema"] == {"anyOf": [{"title": "b"}, {"title": "a"}]}
+        assert document["handled_by"] == ["a", "b"]
+
+    def test_a_type_that_there_is_not(self, run: Run, file: Path) -> None:
+        result = run("config", "schema", "sya", "--config", "squad.yaml")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "hint: did you mean 'say'?" in result.stderr
+        assert "hint: there are: say" in run("config", "schema", "other", "--config", "squad.yaml").stderr
+
+    def test_a_class_that_does_not_import(self, run: Run, file: Path, tmp_path: Path) -> None:
+        (tmp_path / "agents.py").write_text("import nothing_of_that_name\n")
+        result = run("config", "schema", "say", "--config", "squad.yaml")
+        assert result.exit_code == 4
+        assert "nothing_of_that_name" in result.stderr
+
+    def test_a_file_without_a_type(self, run: Run, file: Path) -> None:
+        assert run("config", "schema", "--config", "squad.yaml").exit_code == 2

@@ -27,7 +27,7 @@ class TestPiped:
         result = run("inspect")
         assert (result.exit_code, result.stderr) == (0, "")
         lines = result.stdout.splitlines()
-        titles = "NAME PID STATE SINCE RESTARTS CPU MEMORY QUEUE HAND TOKENS AGE CURRENT LAST ERROR"
+        titles = "NAME PID STATE SINCE UP UPTIME RESTARTS CPU MEMORY QUEUE HAND TOKENS AGE CURRENT LAST ERROR"
         assert " ".join(lines[0].split()) == titles
         assert [line.partition("  ")[0].rstrip() for line in lines[1:]] == [
             "supervisor",
@@ -42,8 +42,12 @@ class TestPiped:
         ]
         assert lines[8].startswith("   ├─ checker-1")
         assert lines[9].startswith("   └─ checker-2")
-        assert " ".join(lines[6].split()) == ("├─ reporter - quarantined 3m 4 2% 41.2 MB 7 0 - - - ValueError: no disk")
-        assert " ".join(lines[8].split()) == (f"├─ checker-1 4193304 busy 3m 0 2% 41.2 MB - 1 - - check_file {ID} 5s -")
+        assert " ".join(lines[6].split()) == (
+            "├─ reporter - quarantined 3m 2h 99.99% 4 2% 41.2 MB 7 0 - - - ValueError: no disk"
+        )
+        assert " ".join(lines[8].split()) == (
+            f"├─ checker-1 4193304 busy 3m 2h 99.99% 0 2% 41.2 MB - 1 - - check_file {ID} 5s -"
+        )
 
     def test_age_is_shown_only_when_it_is_over_three_seconds(self, run: Run, live: FakeGateway) -> None:
         assert run("inspect").stdout.splitlines()[9].split()[-3:] == ["7s", "-", "-"]
@@ -151,6 +155,10 @@ class TestOnTerminal:
         ):
             assert text in shown
         assert "\x1b[" in screen
+
+    def test_one_actor_is_shown_with_its_uptime(self, folder: Path) -> None:
+        shown = plain(on_terminal("inspect", "checker-1", cwd=folder)[1])
+        assert "Up, and how much of the time ready\n  checker-1  2h 99.99%" in shown
 
     def test_a_wide_one_has_all_in_the_table(self, folder: Path) -> None:
         _, screen = on_terminal("inspect", cwd=folder, columns=200)

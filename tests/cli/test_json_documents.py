@@ -13,6 +13,7 @@ from click.testing import Result
 
 from squad.actors.tree import supervisor_row
 from squad.launcher import Stopped, Unfinished
+from squad.launcher.begin import default_config
 from tests.cli.a_store import Story
 from tests.cli.a_tree import ago, row, tree
 from tests.cli.conftest import Run
@@ -115,6 +116,7 @@ def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.
     gateway.on("POST /v1/messages", (201, {"id": root, "duplicate": False}))
     made.add("squad send", run("send", "a", "t", "--wait-tree", "-o", "json"))
     made.add("squad send --batch", run("send", "--batch", "-", "-o", "json", input='{"recipient": "a", "type": "t"}'))
+    made.add("squad config schema", run("config", "schema", "scan", "--config", str(default_config()), "-o", "json"))
     made.add("squad config show", run("config", "show", "-o", "json"))
     made.add("squad config check", run("config", "check", "-o", "json"))
     made.add("squad config check", run("config", "check", "missing.yaml", "-o", "json"))

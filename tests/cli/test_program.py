@@ -137,7 +137,7 @@ class TestHelp:
     def test_commands_that_take_a_home_say_so(self) -> None:
         for path, command in COMMANDS:
             takes = any(parameter.name == "home" for parameter in command.params)
-            assert takes != isinstance(command, click.Group) or path in {"squad", "squad config schema"}, path
+            assert takes != isinstance(command, click.Group) or path == "squad", path
 
     def test_no_command_prints_the_help(self, run: Run) -> None:
         result = run()

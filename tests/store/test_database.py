@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import peewee
 import pytest
 
 from squad.config.schema import PoolConfig, StoreConfig
@@ -170,6 +171,37 @@ def test_a_connection_to_a_file_that_was_replaced_is_replaced(path: Path, config
         assert pool.stats().replaced == 1
 
 
+def test_a_database_that_was_deleted(path: Path, config: StoreConfig) -> None:
+    Writer(path, config).close()
+    with open_reader(path) as pool:
+        for file in path.parent.glob("squad.db*"):
+            file.unlink()
+        with pytest.raises(StoreError, match="cannot be opened"), pool.connection():
+            pass
+
+
+def test_damage_found_while_reading(path: Path, config: StoreConfig, task: Make) -> None:
+    with closing(Writer(path, config)) as writer, writer.transaction():
+        writer.submit([task(payload="x" * 500) for _ in range(500)], 1.0)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 4)
+        file.write(b"\xa5" * (size // 2))
+    with open_reader(path) as pool:
+        with pytest.raises(StoreError, match="is damaged"), pool.connection() as database:
+            queries.messages(database, queries.Filter(), limit=1000)
+        with pytest.raises(StoreError, match="is damaged"), pool.connection() as database:
+            database.execute_sql("SELECT LENGTH(payload) FROM tasks").fetchall()
+
+
+def test_other_exceptions_pass_through(writer: Writer, path: Path) -> None:
+    with open_reader(path) as pool:
+        for kind in (KeyError, peewee.ImproperlyConfigured):
+            with pytest.raises(kind), pool.connection():
+                raise kind
+        assert (pool.stats().in_use, pool.stats().idle) == (0, 1)
+
+
 def test_a_path_with_characters_that_mean_something_in_an_address(tmp_path: Path, config: StoreConfig) -> None:
     home = tmp_path / "100% ?mode=rw&x#y"
     home.mkdir()
@@ -179,19 +211,25 @@ def test_a_path_with_characters_that_mean_something_in_an_address(tmp_path: Path
 
 
 def test_readers_see_whole_transactions_while_it_is_written(writer: Writer, path: Path, task: Make) -> None:
+    begun = threading.Barrier(3)
     stop = threading.Event()
 
+    def stored(pool: Pool) -> int:
+        with pool.connection() as database:
+            return sum(sum(by.values()) for by in queries.counts(database).values())
+
     def watch() -> list[int]:
-        seen = []
         with open_reader(path) as pool:
+            seen = [stored(pool)]
+            begun.wait(30)
             while not stop.is_set():
-                with pool.connection() as database:
-                    seen.append(sum(sum(by.values()) for by in queries.counts(database).values()))
-        return seen
+                seen.append(stored(pool))
+            return [*seen, stored(pool)]
 
     with ThreadPoolExecutor() as threads:
         readers = [threads.submit(watch) for _ in range(2)]
         try:
+            begun.wait(30)
             for _ in range(200):
                 with writer.transaction():
                     writer.submit([task() for _ in range(5)], 1.0)
@@ -200,6 +238,6 @@ def test_readers_see_whole_transactions_while_it_is_written(writer: Writer, path
             stop.set()
         for reader in readers:
             seen = reader.result(10)
+            assert (seen[0], seen[-1]) == (0, 2000)
             assert seen == sorted(seen)
             assert all(count % 10 == 0 for count in seen)
-            assert len(set(seen)) > 1
