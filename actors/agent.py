@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import psutil
 
-from squad.actors import logs
+from squad.actors import logs, readiness
 from squad.actors.base import Actor, receives
 from squad.actors.blackbox import BlackBox
 from squad.actors.bucket import TokenBucket
@@ -21,6 +21,7 @@ from squad.actors.handlers import Agent
 from squad.actors.protocol import (
     Address,
     Begin,
+    Configured,
     Deliver,
     Drain,
     Drained,
@@ -67,6 +68,7 @@ class AgentActor(Actor):
         self._draining = False
         self._leaving = False
         self._runner: Runner | None = None
+        self._ready = False  # its start is through
         self._state = StateCell(0, "{}")
         self._send_rate: SendRate | None = None
         self._handle_rate: TokenBucket | None = None
@@ -81,7 +83,7 @@ class AgentActor(Actor):
         self._spec = msg.spec
         self._home = Path(msg.home)
         self._config = msg.config
-        self._recipients = msg.extra["recipients"]
+        self._recipients: dict[str, frozenset[str]] = dict(msg.extra["recipients"])
         self.set_title(msg.spec.name)
         logs.configure(self._home, msg.spec.name, msg.config.logging)
         process = psutil.Process()
@@ -112,7 +114,7 @@ class AgentActor(Actor):
         self._runner = Runner(
             self._make_agent,
             bench,
-            ready=lambda: self.post(self._begin_work),
+            ready=self._become_ready,
             failed=lambda text: self.post(lambda: self._cannot_start(text)),
             finished=self._finished,
         )
@@ -124,11 +126,19 @@ class AgentActor(Actor):
         agent.options = dict(self._spec.settings.options)
         return agent
 
+    def _become_ready(self) -> None:
+        """On the runner's thread."""
+        rules = self._spec.settings.ready_when
+        if rules is not None and self._runner is not None:
+            readiness.wait(rules, self._config.base_dir, self._runner.cancelled)
+        self.post(self._begin_work)
+
     def _cannot_start(self, text: str) -> None:
         logs.logger(self._spec.name).error("cannot start: %s", text)
         self.tell(self._supervisor, StartFailed(self._worker, text))
 
     def _begin_work(self) -> None:
+        self._ready = True
         logs.logger(self._spec.name).info("ready")
         self._ask_for_work()
         self._report()
@@ -137,7 +147,7 @@ class AgentActor(Actor):
 
     def _allowed(self) -> int:
         """How many messages this worker may hold now."""
-        if self._draining or self._runner is None:
+        if self._draining or not self._ready:
             return 0
         if self._handle_rate is None:
             return self._window.size
@@ -205,6 +215,9 @@ class AgentActor(Actor):
             if self._handle_rate is not None:
                 self._ask_for_work()  # before the outcome frees a place for which there is no token
             self._send(batch)
+            if self._runner is not None and self._runner.finishing and not self._draining:
+                self._draining = self._leaving = True
+                self._give_back()
             self._ask_for_work()
 
     def _send(self, outcomes: list[Outcome]) -> None:
@@ -269,7 +282,7 @@ class AgentActor(Actor):
         """Tell the supervisor what changed; False when it is too soon to say so again."""
         report = Report(
             self._worker,
-            "draining" if self._draining else "starting" if self._runner is None else "busy" if self._held else "idle",
+            "draining" if self._draining else "starting" if not self._ready else "busy" if self._held else "idle",
             self._handled,
             len(self._held),
             None if self._send_rate is None else round(self._send_rate.level(), 1),
@@ -287,7 +300,7 @@ class AgentActor(Actor):
     @receives(Ping)
     def on_ping(self, msg: Ping, sender: Address) -> None:
         self.tell(sender, Pong(msg.number, self._worker))
-        if self._runner is not None and not self._draining:
+        if self._ready and not self._draining:
             self._ask_for_work(again=True)  # repairs a Ready or a Deliver that was lost on the way
         self._report()
 
@@ -300,6 +313,14 @@ class AgentActor(Actor):
         self._ask_for_work(again=True)
         if self._unsettled:
             self._send(list(self._unsettled.values()))
+
+    @receives(Configured)
+    def on_configured(self, msg: Configured, sender: Address) -> None:
+        """The configuration was reloaded, and nothing in it is a reason to start this process again."""
+        self._recipients.update(msg.recipients)
+        for name in self._recipients.keys() - msg.recipients.keys():
+            del self._recipients[name]
+        logs.configure(self._home, self._spec.name, msg.config.logging)
 
     @receives(Share)
     def on_share(self, msg: Share, sender: Address) -> None:
@@ -336,12 +357,20 @@ class AgentActor(Actor):
     def _drained_if_done(self) -> None:
         if self._held or self._unsettled or self._outcomes:
             return
+        if self._leaving and self._runner is not None and self._runner.finishing:
+            self._stop_runner()
+            self.tell(self._supervisor, Leaving(self._worker, "its work is done", finished=True))
+            self.leave(0)
         if self._leaving:
             self._leave("a handler ran longer than its time-out")
+        self._stop_runner()
+        self.tell(self._supervisor, Drained(self._worker))
+
+    def _stop_runner(self) -> None:
+        """Let the user's ``stop`` run, for a moment."""
         if self._runner is not None and self._runner.is_alive():
             self._runner.tray.close()
             self._runner.join(timeout=1.0)
-        self.tell(self._supervisor, Drained(self._worker))
 
     def _leave(self, reason: str) -> NoReturn:
         logs.logger(self._spec.name).error("starting again: %s", reason)

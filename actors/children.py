@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,9 +17,15 @@ from squad.actors.restarts import RestartBudget
 from squad.config.schema import AgentConfig, ConvoyConfig
 from squad.ids import new_id
 
-Kind = Literal["storage", "monitor", "gateway", "agent", "worker"]
-CORE: tuple[Kind, ...] = ("storage", "monitor", "gateway")
-AfterExit = Literal["restart", "again", "remove"]  # by its budget; at once, since it was asked to; not at all
+Kind = Literal["storage", "monitor", "gateway", "scheduler", "agent", "worker"]
+CORE: tuple[Kind, ...] = ("storage", "monitor", "gateway", "scheduler")
+AfterExit = Literal[
+    "by budget",  # as its restart type and budget say
+    "again",  # at once: somebody asked for it
+    "regroup",  # once all of its group that are restarted with it have ended
+    "quarantine",  # not before somebody restarts it: its group crashes again and again
+    "remove",  # never: nobody wants it any more
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,8 @@ class Child:
     up_since: float | None = None  # monotonic; None while it is not ready
     cpu_percent: float | None = None
     memory_bytes: int | None = None
-    after_exit: AfterExit = "restart"
+    after_exit: AfterExit = "by budget"
+    finished: bool = False  # it ended in good order because its work is done
     leaving: str = ""  # why it ends on purpose; then its end is no crash
     killed_for: str = ""  # why we ended it
     started: bool = False  # it has said Started
@@ -89,10 +96,20 @@ class Child:
         self.worker = f"{self.name}.{new_id()[-12:]}"
         return self.worker
 
-    def worker_ended(self) -> None:
-        """Forget what belonged to the process before the next one."""
+    def forget_process(self) -> None:
+        """Forget what belonged to one process before the next one."""
         self.leaving = self.killed_for = ""
-        self.started, self.pinged, self.report, self.created = False, None, None, None
+        self.started = self.finished = False
+        self.pinged, self.report, self.created = None, None, None
+
+    def take_settings(self, settings: AgentConfig) -> None:
+        """The configuration was reloaded. A process that needs a restart for it gets one elsewhere."""
+        if self.spec.settings != settings:
+            self.spec = replace(self.spec, settings=settings)
+            rules = settings.restarts
+            if rules is not None:
+                self.budget.intensity, self.budget.period = rules.intensity, rules.period
+                self.budget.backoff, self.budget.cap, self.budget.jitter = rules.backoff, rules.cap, rules.jitter
 
     def become(self, state: str) -> None:
         self.heard = now = time.monotonic()
@@ -148,6 +165,13 @@ class Convoy:
     reason: str = "at its start"
     pinned: bool = False
     stopped: bool = False  # left out at the start, until it is restarted by name
+
+    def take_settings(self, settings: ConvoyConfig) -> None:
+        """The configuration was reloaded: its size must be within the new bounds."""
+        self.settings = settings
+        size = max(settings.min, min(settings.max, self.size))
+        if size != self.size:
+            self.size, self.reason = size, "its bounds changed"
 
     def kept(self) -> tuple[str, str]:
         """What to keep of it in the store, so that a size set by hand outlives restarts."""

@@ -82,6 +82,7 @@ class Context:
         self.home = home
         self.log = log
         self.sends: list[NewTask] = []
+        self.finished = False
         self._lease = lease
         self._recipients = recipients
         self._rate = rate
@@ -159,6 +160,14 @@ class Context:
         )
         self.sends.append(task)
         return task.task_id
+
+    def finish(self) -> None:
+        """End the agent in good order once this message is settled: its work is done.
+
+        Its restart type says what follows: a ``permanent`` agent is started again, others stay stopped until they are
+        restarted by name.
+        """
+        self.finished = True
 
     def changed_state(self) -> str | None:
         """The new state as JSON text, None if the handler left it alone. Raises TypeError for what JSON cannot say."""

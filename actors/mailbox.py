@@ -201,6 +201,8 @@ class Broker(threading.Thread):
         for msg, sender in submits:
             end = start + len(msg.rows)
             done.answers.append((sender, SubmitDone(msg.request, tuple(results[start:end]))))
+            if msg.put:
+                self._writer.put(msg.put, now)
             start = end
 
     def _new_work(self, rows: Iterable[NewTask], now: float) -> None:

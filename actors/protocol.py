@@ -112,10 +112,11 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """Agent to supervisor: I end on purpose and want to be started again; not a crash."""
+    """Agent to supervisor: I end on purpose; not a crash. ``finished``: because my work is done."""
 
     worker: str
     reason: str
+    finished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,7 @@ class Submit:
 
     request: str
     rows: tuple[NewTask, ...]
+    put: tuple[tuple[str, str], ...] = ()  # (key, JSON) into the keeper table, committed together with the rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +280,24 @@ class Resize:
     readings: str = "{}"
     pin: bool = False
     request: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Gateway to supervisor: run this configuration from now on; with ``dry_run`` only say what would be done."""
+
+    request: str
+    config: Any  # squad.config.schema.SquadConfig
+    recipients: dict[str, frozenset[str]]
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """Supervisor to everybody that goes on through a reload: the configuration and the recipients are these now."""
+
+    config: Any
+    recipients: dict[str, frozenset[str]]
 
 
 # -- gateway --------------------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ class Workbench(NamedTuple):
 
 class Runner(threading.Thread):
     """Runs one agent's handlers. ``finished`` is called on this thread with each Outcome, ``failed`` when the agent
-    cannot start; ``ready`` once its ``start`` is through."""
+    cannot start; ``ready`` once its ``start`` is through (what it raises fails the start as well)."""
 
     def __init__(
         self,
@@ -97,6 +97,7 @@ class Runner(threading.Thread):
         self.tray = Tray()
         self.cancelled = threading.Event()
         self.current: InHand | None = None
+        self.finishing = False  # a handler has said that the agent's work is done
         self._make = make
         self._bench = bench
         self._ready = ready
@@ -108,10 +109,10 @@ class Runner(threading.Thread):
         try:
             agent = self._make()
             agent.start()
+            self._ready()
         except BaseException as error:
             self._failed(short_traceback(error))
             return
-        self._ready()
         while (lease := self.tray.take()) is not None:
             self._finished(self._handle(agent, lease))
         try:
@@ -156,6 +157,7 @@ class Runner(threading.Thread):
             result = self._loop.run(result)
         text = json.dumps(result, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
         text.encode()  # a lone surrogate cannot be stored
+        self.finishing = self.finishing or context.finished
         outcome = Outcome(lease.row, lease.fence, "done", result=text, sends=tuple(context.sends))
         cell, changed = self._bench.state, context.changed_state()
         if cell is not None and changed is not None:

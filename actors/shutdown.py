@@ -12,50 +12,47 @@ from pathlib import Path
 from typing import Any
 
 from squad.actors.children import Child
+from squad.actors.lifecycle import Lifecycle
 from squad.actors.protocol import Address, Drain
 from squad.actors.tree import iso
 
+_STAGES = 3  # agents; gateway, monitor and the like; storage
 _CORE_GRACE = 5.0  # seconds for releases to be committed, and for each of gateway, monitor and storage to end
 
 
 class Shutdown:
     """``begin`` and then ``step`` until it returns True. Ends every child; names what was left unfinished."""
 
-    def __init__(
-        self,
-        home: Path,
-        children: list[Child],
-        hands: Path,
-        tell: Callable[[Address, Any], None],
-        released: Callable[[], bool],
-    ) -> None:
+    def __init__(self, home: Path, life: Lifecycle, tell: Callable[[Address, Any], None]) -> None:
         self._home = home
-        self._hands = hands
+        self._life = life
         self._tell = tell
-        self._released = released
+        children = list(life.children.values())
         agents = [child for child in children if not child.spec.core]
-        core = {child.spec.kind: child for child in children if child.spec.core}
-        self._stages = [agents, [core["gateway"], core["monitor"]], [core["storage"]]]
-        self._asked = False
-        self._deadline = 0.0
+        storage = [child for child in children if child.spec.kind == "storage"]
+        rest = [child for child in children if child.spec.core and child not in storage]
+        self._stages = [agents, rest, storage]
+        self._asked_at: float | None = None  # monotonic: when the first stage was asked to end
+        self._deadlines: dict[str, float] = {}
         self._release_by: float | None = None
         self._unfinished: list[dict[str, str]] = []
         self._forced = False
 
     def begin(self, grace: float) -> None:
-        """Start, or shorten the grace of a stop that is under way. ``grace`` is in seconds for running handlers."""
-        self._forced = self._forced or grace <= 0
-        deadline = time.monotonic() + grace
-        if self._asked and len(self._stages) == 3:
-            self._deadline = min(self._deadline, deadline)
-        elif not self._asked:
-            self._ask(deadline)
+        """Start, or hurry a stop that is under way: ``grace`` 0 ends what still runs at once.
 
-    def _ask(self, deadline: float) -> None:
-        self._asked, self._deadline = True, deadline
+        Otherwise each agent has its own grace, in seconds, for its running handler.
+        """
+        self._forced = self._forced or grace <= 0
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
+            self._ask(self._life.grace)
+
+    def _ask(self, grace_of: Callable[[Child], float]) -> None:
+        now = time.monotonic()
         for child in self._stages[0]:
             if child.running:
-                child.after_exit = "restart"
+                self._deadlines[child.name] = now + grace_of(child)
                 self._tell(child.address, Drain())
                 child.become("draining")
             else:
@@ -66,28 +63,29 @@ class Shutdown:
         while self._stages:
             running = [child for child in self._stages[0] if child.running]
             if running:
-                if time.monotonic() >= self._deadline:
-                    for child in running:
+                agents = len(self._stages) == _STAGES
+                for child in running:
+                    if time.monotonic() >= self._deadlines[child.name] or (agents and self._forced):
                         self._cut(child)
                 return False
             if not self._committed():
                 return False
             self._stages.pop(0)
             if self._stages:
-                self._ask(time.monotonic() + _CORE_GRACE)
+                self._ask(lambda child: _CORE_GRACE)
         self._write()
         return True
 
     def _committed(self) -> bool:
         """Whether storage has taken back the leases of the agents, so that the next start finds them queued."""
-        if len(self._stages) != 3 or self._released():
+        if len(self._stages) != _STAGES or not self._life.unreleased:
             return True
         if self._release_by is None:
             self._release_by = time.monotonic() + _CORE_GRACE
         return time.monotonic() >= self._release_by  # the next start takes them back then
 
     def _cut(self, child: Child) -> None:
-        hand = child.hand(self._hands)
+        hand = child.hand(self._life.hands)
         if not child.killed_for and hand is not None:
             self._unfinished.append({"agent": child.spec.recipient, "id": hand.task_id, "type": hand.type})
         child.kill("did not finish in time")

@@ -19,6 +19,7 @@ from squad.actors.mailbox import Broker
 from squad.actors.protocol import (
     Address,
     Begin,
+    Configured,
     Drain,
     Drained,
     Ping,
@@ -36,11 +37,20 @@ from squad.actors.protocol import (
     Watch,
 )
 from squad.actors.retry import RetryPolicy
+from squad.config.schema import SquadConfig
 from squad.errors import StoreError
 from squad.store.lock import acquire
 from squad.store.writer import Writer
 
 _LOCK_WAIT = 5.0  # seconds for a predecessor's lock file to be let go
+_DEAD_AT_ONCE = RetryPolicy(1, 0.0, 0.0, 0.0, random.random)  # for agents that the configuration no longer names
+
+
+def _policies(config: SquadConfig) -> dict[str, RetryPolicy]:
+    return {
+        name: RetryPolicy(c.retry.max_attempts, c.retry.backoff, c.retry.cap, c.retry.jitter, random.random)
+        for name, c in config.recipients.items()
+    }
 
 
 class Storage(Actor):
@@ -54,20 +64,12 @@ class Storage(Actor):
     @receives(Begin)
     def on_begin(self, msg: Begin, sender: Address) -> None:
         self._supervisor, self._worker = sender, msg.worker
-        home = Path(msg.home)
+        self._home = home = Path(msg.home)
         self.set_title("storage")
         logs.configure(home, "storage", msg.config.logging)
         process = psutil.Process()
         self.tell(sender, Started(self._worker, process.pid, process.create_time()))
-        policies = {
-            name: RetryPolicy(c.retry.max_attempts, c.retry.backoff, c.retry.cap, c.retry.jitter, random.random)
-            for name, c in (*msg.config.agents.items(), *msg.config.convoys.items())
-        }
-        default = RetryPolicy(1, 0.0, 0.0, 0.0, random.random)  # for agents that the configuration no longer names
-
-        def retry_delay(recipient: str, attempts: int) -> float | None:
-            return policies.get(recipient, default).delay(attempts)
-
+        self._policies = _policies(msg.config)
         try:
             self._lock = acquire(home / "storage.lock", _LOCK_WAIT)
             writer = Writer(home / "squad.db", msg.config.store)
@@ -75,7 +77,9 @@ class Storage(Actor):
             logs.logger("storage").error("cannot start: %s %s", error, error.hint)
             self.tell(sender, StartFailed(self._worker, f"{error} {error.hint}".strip()))
             return
-        self._broker = Broker(writer, retry_delay, send=lambda address, out: self.post(lambda: self.tell(address, out)))
+        self._broker = Broker(
+            writer, self._retry_delay, send=lambda address, out: self.post(lambda: self.tell(address, out))
+        )
         self._broker.recover(msg.extra.get("alive"), msg.extra.get("in_hand", {}))
         kept = {key: text for name in msg.config.convoys if (text := writer.get(key := convoy_key(name))) is not None}
         self._broker.start()
@@ -84,6 +88,16 @@ class Storage(Actor):
         self._early.clear()
         self.tell(sender, StorageReady(self._worker, kept))
         self.tell(sender, Report(self._worker, "ready"))
+
+    @receives(Configured)
+    def on_configured(self, msg: Configured, sender: Address) -> None:
+        """The configuration was reloaded."""
+        self._policies = _policies(msg.config)
+        logs.configure(self._home, "storage", msg.config.logging)
+
+    def _retry_delay(self, recipient: str, attempts: int) -> float | None:
+        """On the writer's thread."""
+        return self._policies.get(recipient, _DEAD_AT_ONCE).delay(attempts)
 
     def _pass_on(self, msg: Any, sender: Address) -> None:
         if self._broker is None:

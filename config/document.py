@@ -302,6 +302,7 @@ _SYNTAX = (  # part of what PyYAML says, what we say, a hint, whether the beginn
     ("mapping values are not allowed", "there is one ': ' too many", "text with ': ' in it belongs in quotes", False),
     ("could not find expected ':'", "a ':' is missing after this key", "", True),
     ("expected <block end>", "the indentation does not fit what is above", "all keys of a mapping begin alike", False),
+    ("while scanning an alias", "text that begins with * must be in quotes", 'cron: "*/5 * * * *"', True),
     ("quoted scalar found unexpected", "this quote is never closed", "", True),
     ("but got '<stream end>'", "this bracket is never closed", "", True),
 )

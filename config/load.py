@@ -10,13 +10,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from squad.config.commands import contradictions
 from squad.config.document import Document, read
-from squad.config.mistakes import translate
-from squad.config.schema import FROM_FILE, Origin, SquadConfig, clashes
+from squad.config.mistakes import dotted, translate
+from squad.config.schedules import misdirected
+from squad.config.schema import Origin, SquadConfig, clashes
+from squad.config.section import FROM_FILE
 from squad.errors import ConfigError, Problem
 
 MAX_FILE = 1_000_000
 """Bytes. Larger is not a configuration but a file named by mistake."""
+
+_WHOLE = ("clash", "misdirected", "contradiction")
+"""Kinds of errors of the schema that are looked for here as well."""
 
 _EXAMPLE = "a squad needs at least:  agents: {scanner: {class: './agents.py:Scanner'}}"
 
@@ -44,7 +50,7 @@ def parse(text: str, *, name: str, base_dir: Path, source: Path | None = None) -
         # Aliases only: the attribute name class_ is not a key.
         config = SquadConfig.model_validate(document.data, context=FROM_FILE, by_alias=True, by_name=False)
     except ValidationError as error:
-        found = [item for item in error.errors(include_url=False) if item["type"] != "clash"]
+        found = [item for item in error.errors(include_url=False) if item["type"] not in _WHOLE]
     problems = document.problems + translate(name, found, document.places) + _whole(name, document)
     if problems or config is None:
         raise _refusal(name, problems)
@@ -64,6 +70,31 @@ def _whole(name: str, document: Document) -> list[tuple[int, Problem]]:
         first, line = (document.places[group, clash].key_line for group in ("agents", "convoys"))
         what = f"the name {clash!r} is taken by the agent in line {first}"
         problems.append((line, Problem(f"{name}:{line}", what, "choose another name for the convoy")))
+    return problems + _contradictions(name, document) + _schedules(name, document, [*agents, *convoys])
+
+
+def _contradictions(name: str, document: Document) -> list[tuple[int, Problem]]:
+    problems = []
+    for group in ("agents", "convoys"):
+        for agent, given in (document.data.get(group) or {}).items():
+            if given is not None and not isinstance(given, dict):
+                continue
+            for key, what, hint in contradictions(given or {}):
+                place = document.places[(group, agent, key) if key else (group, agent)]
+                where = dotted((group, agent, key) if key else (group, agent))
+                problems.append((place.best_line, Problem(f"{name}:{place.best_line}", f"{where} {what}", hint)))
+    return problems
+
+
+def _schedules(name: str, document: Document, recipients: list[str]) -> list[tuple[int, Problem]]:
+    schedules = document.data.get("schedules")
+    if not isinstance(schedules, dict):
+        return []
+    whole = {key: value for key, value in schedules.items() if isinstance(value, dict) and "recipient" in value}
+    problems = []
+    for key, what, hint in misdirected({key: value["recipient"] for key, value in whole.items()}, recipients):
+        line = document.places["schedules", key, "recipient"].best_line
+        problems.append((line, Problem(f"{name}:{line}", f"schedules.{key}.recipient: {what}", hint)))
     return problems
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from squad.config.document import Place, describe
-from squad.config.schema import Loc, Section, SquadConfig, section_in
+from squad.config.schema import Loc, SquadConfig
+from squad.config.section import Section, section_in
 from squad.errors import Problem
 from squad.messages import did_you_mean
 
@@ -17,12 +18,22 @@ _EXPECTED = {
     "float_type": "a number",
     "model_type": "a mapping",
     "dict_type": "a mapping",
+    "list_type": "a list",
+    "too_short": "a list of {min_length} or more",
     "literal_error": "{expected}",
     "greater_than": "more than {gt:g}",
     "greater_than_equal": "{ge:g} or more",
     "less_than_equal": "{le:g} or less",
     "string_pattern_mismatch": "a letter or digit, then letters, digits, space and . _ -, at most 64 characters",
     "refused": "{expected}",
+}
+
+
+_TO_ADD = {
+    "class": "add class: ./agents.py:Scanner, with your file and class",
+    "cron": 'add cron: "0 9 * * 1" for Mondays at 9',
+    "recipient": "add recipient: with the name of an agent or a convoy",
+    "type": "add type: with the name of a message type",
 }
 
 
@@ -66,7 +77,7 @@ def _say(item: Any, loc: Loc, places: Mapping[Loc, Place]) -> tuple[str, str]:
     if kind == "complaint":
         return (ctx["text"] if loc[-1] == "[key]" else f"{dotted(loc)} {ctx['text']}"), hint
     if kind == "missing":
-        return f"{dotted(loc[:-1])} has no {loc[-1]}", f"add {loc[-1]}: ./agents.py:Scanner, with your file and class"
+        return f"{dotted(loc[:-1])} has no {loc[-1]}", _TO_ADD.get(str(loc[-1]), "")
     if kind == "extra_forbidden":
         return _unknown_key(loc)
     if kind not in _EXPECTED:
@@ -78,11 +89,15 @@ def _say(item: Any, loc: Loc, places: Mapping[Loc, Place]) -> tuple[str, str]:
         hint = f"put it in quotes: '{text}'"
     if kind == "literal_error":
         choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
-        expected, hint = expected.replace("'", ""), did_you_mean(str(value).upper(), choices)
+        expected, hint = expected.replace("'", ""), _nearest(str(value), choices)
     got = text if text is not None and isinstance(value, int | float) else describe(value)
     if isinstance(value, bool):
         got = describe(value, text)
     return f"{dotted(loc)} must be {expected}, not {got}", hint
+
+
+def _nearest(value: str, choices: list[str]) -> str:
+    return did_you_mean(value.upper(), choices) or did_you_mean(value.lower(), choices)
 
 
 def _unknown_key(loc: Loc) -> tuple[str, str]:
@@ -115,6 +130,6 @@ def _all_keys(section: type[Section], prefix: str = "") -> list[str]:
     for key, field in zip(keys_of(section), section.model_fields.values(), strict=True):
         paths.append(prefix + key)
         if inner := section_in(field.annotation):
-            name = "NAME." if key in ("agents", "convoys") else ""
+            name = "NAME." if key in ("agents", "convoys", "schedules") else ""
             paths += _all_keys(inner, f"{prefix}{key}.{name}")
     return paths

@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 
 from squad.config.document import FLOAT_FORM, INT_FORM, TAG
 from squad.config.mistakes import keys_of
-from squad.config.schema import AgentConfig, Section, SquadConfig, section_in
+from squad.config.schema import AgentConfig, SquadConfig
+from squad.config.section import Section, section_in
 from squad.config.values import RESERVED
 
 EXAMPLE = """\
@@ -134,6 +135,8 @@ def _type(schema: dict[str, Any]) -> str:
     if schema["type"] == "object":
         by_name = list(schema.get("patternProperties", {}).values())
         return f"mapping: name to {_type(by_name[0])}" if by_name else "mapping"
+    if schema["type"] == "array":
+        return f"list of {_type(schema['items'])}"
     if isinstance(schema["type"], list):  # text or a number: its title says of what
         return str(schema["title"]).lower()
     return {"string": "text", "integer": "whole number", "number": "number"}[schema["type"]] + _bounds(schema)

@@ -7,147 +7,41 @@ of bytes. All models are frozen and picklable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     JsonValue,
     PrivateAttr,
-    SerializerFunctionWrapHandler,
     ValidationInfo,
-    WrapSerializer,
     field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from squad.config.readable import readable_duration
-from squad.config.values import (
-    ClassReference,
-    Duration,
-    Name,
-    Size,
-    blank_mapping,
-    complain,
-    refuse,
-    sized,
-    written,
-)
+from squad.config.commands import Kind
+from squad.config.pace import Rate, RateConfig, RetryConfig, not_below
+from squad.config.schedules import ScheduleConfig, ScheduleName, misdirected
+from squad.config.section import Section
+from squad.config.supervision import ReadyConfig, RestartConfig, RestartType, SupervisionConfig, problems
+from squad.config.types import TypeConfig, TypeName
+from squad.config.values import Duration, Name, Size, blank_mapping, refuse, sized, written
 
 Loc = tuple[str | int, ...]
 """A place in the configuration: ``("agents", "scanner", "timeout")``."""
 
 
-FROM_FILE = "file"
-"""Validation context of what people wrote: a rate left blank is then a mistake, while in Python None is no limit."""
+class AgentConfig(Kind):
+    """One agent: a class of yours, or a command, in a process of its own."""
 
-
-class Section(BaseModel):
-    """Base of all sections: frozen, no surplus keys, no silent conversion, defaults written as people write them."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, validate_default=True, validate_by_name=True, validate_by_alias=True
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _blank_is_empty(cls, data: Any) -> Any:
-        return blank_mapping(data)
-
-
-class RateConfig(Section):
-    """A token bucket: how many messages a minute, and how many at once after a pause."""
-
-    per_minute: float = Field(default=100, gt=0, description="Messages a minute on average.")
-    burst: int = Field(default=20, ge=1, description="Messages that may go at once after a pause.")
-    when_empty: Literal["wait", "raise"] = Field(
-        default="wait",
-        description="For `send_rate` only: `ctx.send` either waits until there is room, or raises RateLimitError.",
-    )
-
-
-def _rate(value: Any, info: ValidationInfo) -> Any:
-    if value is None and info.context == FROM_FILE:
-        complain("has no value", "write none for no limit")
-    if value == "none":
-        return None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return {"per_minute": value}
-    if value is None or isinstance(value, dict | RateConfig):
-        return value
-    refuse("a rate", "write none, a number of messages a minute, or {per_minute: 100, burst: 20}")
-
-
-def _rate_schema(schema: dict[str, Any]) -> None:
-    schema["anyOf"] = [*schema["anyOf"][:1], {"type": "number", "exclusiveMinimum": 0}, {"const": "none"}]
-
-
-def _show_rate(value: Any, handler: SerializerFunctionWrapHandler) -> Any:
-    return "none" if value is None else handler(value)
-
-
-Rate = Annotated[
-    RateConfig | None,
-    BeforeValidator(_rate),
-    WrapSerializer(_show_rate, when_used="json"),
-    Field(json_schema_extra=_rate_schema),
-]
-"""A rate, or None for no limit; written ``none``, as a number a minute, or as a mapping."""
-
-
-def _not_below(key: str, value: Any, info: ValidationInfo, show: Callable[[Any], object] = str) -> None:
-    """Refuse a value that is less than its sibling ``key``, which is declared before it."""
-    least = info.data.get(key)
-    if least is not None and value < least:
-        complain(
-            f"is {show(value)}, which is less than {key}, {show(least)}", f"raise {info.field_name} or lower {key}", key
-        )
-
-
-class RetryConfig(Section):
-    """What happens to a message whose handler failed. Waits double from `backoff` to `cap`."""
-
-    max_attempts: int = Field(default=3, ge=1, description="Attempts before the message becomes a dead letter.")
-    backoff: Duration = Field(default=written("1s"), description="Wait before the second attempt.")
-    cap: Duration = Field(default=written("5m"), description="Longest wait between two attempts.")
-    jitter: float = Field(default=0.2, ge=0, le=1, description="Random part taken off each wait: 0.2 is up to 20 %.")
-
-    @field_validator("cap")
-    @classmethod
-    def _cap_above_backoff(cls, value: float, info: ValidationInfo) -> float:
-        _not_below("backoff", value, info, readable_duration)
-        return value
-
-
-class RestartConfig(Section):
-    """When a process that crashed is started again: at once, then after waits that double from `backoff` to `cap`."""
-
-    intensity: int = Field(
-        default=3, ge=0, description="Restarts within `period`; one more and the agent is quarantined."
-    )
-    period: Duration = Field(default=written("60s"), gt=0, description="Time within which restarts are counted.")
-    backoff: Duration = Field(default=written("100ms"), description="Wait before the second restart in a row.")
-    cap: Duration = Field(default=written("30s"), description="Longest wait between two restarts.")
-    jitter: float = Field(default=0.2, ge=0, le=1, description="Random part taken off each wait: 0.2 is up to 20 %.")
-
-
-class AgentConfig(Section):
-    """One agent: a class of yours in a process of its own."""
-
-    class_: ClassReference = Field(
-        validation_alias="class",
-        serialization_alias="class",
-        description="Your class: `./agents.py:Scanner` (a file, relative to the configuration's folder) "
-        "or `package.module:Scanner`.",
-    )
     options: Annotated[dict[str, JsonValue], BeforeValidator(blank_mapping)] = Field(
-        default_factory=dict, description="Anything for the agent itself; it reads them as `self.options`."
+        default_factory=dict,
+        description="Anything for the agent itself: a class reads them as `self.options`, a command on its standard "
+        "input.",
     )
     timeout: Duration = Field(
         default=written("30m"), gt=0, description="Longest that a handler may run before it is ended."
@@ -160,6 +54,18 @@ class AgentConfig(Section):
     restarts: RestartConfig | None = Field(
         default=None, description="Restarts of this agent; keys left out are taken from `supervision.restarts`."
     )
+    restart: RestartType = Field(
+        default="permanent",
+        description="When its process ends, start it again: always (`permanent`), only after a crash (`transient`), "
+        "never (`temporary`).",
+    )
+    shutdown: Duration | None = Field(
+        default=None, description="Time for its running handler to end when it stops; else `supervision.shutdown`."
+    )
+    after: list[Name] = Field(
+        default_factory=list, description="Agents and convoys that must be ready before it starts."
+    )
+    ready_when: ReadyConfig | None = Field(default=None, description="What else must be so before it counts as ready.")
 
 
 class ConvoyConfig(AgentConfig):
@@ -174,28 +80,8 @@ class ConvoyConfig(AgentConfig):
     @field_validator("max")
     @classmethod
     def _max_above_min(cls, value: int, info: ValidationInfo) -> int:
-        _not_below("min", value, info)
+        not_below("min", value, info)
         return value
-
-
-class HealthConfig(Section):
-    """How Squad finds out that a process has stopped answering."""
-
-    interval: Duration = Field(default=written("30s"), gt=0, description="Time between two health checks.")
-    timeout: Duration = Field(default=written("5s"), gt=0, description="Time in which an actor must answer one.")
-    hung_after: Duration = Field(
-        default=written("30s"), gt=0, description="Silence after which an actor is hung and is restarted."
-    )
-
-
-class SupervisionConfig(Section):
-    """How Squad watches its processes, restarts them and stops them."""
-
-    restarts: RestartConfig = Field(default_factory=RestartConfig, description="Restarts, unless an agent has its own.")
-    shutdown: Duration = Field(
-        default=written("30s"), description="Time for running handlers to end when the squad stops."
-    )
-    health: HealthConfig = Field(default_factory=HealthConfig, description="Health checks.")
 
 
 class PoolConfig(Section):
@@ -291,6 +177,12 @@ class SquadConfig(Section):
     convoys: Annotated[dict[Name, ConvoyConfig], BeforeValidator(blank_mapping)] = Field(
         default_factory=dict, description="Convoys by name."
     )
+    schedules: Annotated[dict[ScheduleName, ScheduleConfig], BeforeValidator(blank_mapping)] = Field(
+        default_factory=dict, description="Messages that are sent at planned times, by name."
+    )
+    types: Annotated[dict[TypeName, TypeConfig], BeforeValidator(blank_mapping)] = Field(
+        default_factory=dict, description="Message types by name."
+    )
     supervision: SupervisionConfig = Field(default_factory=SupervisionConfig, description="Watching and restarting.")
     store: StoreConfig = Field(default_factory=StoreConfig, description="The database.")
     limits: LimitsConfig = Field(default_factory=LimitsConfig, description="Bounds on what comes from outside.")
@@ -303,6 +195,11 @@ class SquadConfig(Section):
     def _whole(self) -> Self:
         for name in clashes(self.agents, self.convoys):
             raise PydanticCustomError("clash", "{name} is both an agent and a convoy", {"name": repr(name)})
+        after = {name: agent.after for name, agent in self.recipients.items()}
+        for problem in problems(self.recipients, after, self.supervision):
+            raise PydanticCustomError("supervision", "{problem}", {"problem": problem})
+        for name, what, _ in misdirected({n: s.recipient for n, s in self.schedules.items()}, self.recipients):
+            raise PydanticCustomError("misdirected", "the schedule {name}: {what}", {"name": name, "what": what})
         groups: tuple[dict[str, Any], ...] = (self.agents, self.convoys)
         for group in groups:
             for name, agent in group.items():
@@ -348,10 +245,3 @@ class SquadConfig(Section):
 def clashes(agents: Collection[str], convoys: Collection[str]) -> list[str]:
     """Names that are both an agent's and a convoy's."""
     return [name for name in convoys if name in agents]
-
-
-def section_in(annotation: Any) -> type[Section] | None:
-    """The section that a field's type holds, also as an option or as the values of a mapping; None for plain values."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := section_in(part))), None)

@@ -14,10 +14,11 @@ from pydantic_core import PydanticCustomError
 from squad.config.readable import readable_duration, readable_size
 from squad.durations import parse_duration, parse_size
 
-RESERVED = ("supervisor", "storage", "monitor", "gateway", "launcher", "clients")
+RESERVED = ("supervisor", "storage", "monitor", "gateway", "scheduler", "launcher", "clients")
 """Names that no agent or convoy can have: Squad's own processes, and the sender of what comes from outside."""
 
-_NAME = r"[a-z][a-z0-9_-]{0,39}"
+NAME_FORM = r"[a-z][a-z0-9_-]{0,39}"
+"""Of the names of agents, convoys and schedules: a regular expression."""
 
 
 def refuse(expected: str, hint: str = "") -> NoReturn:
@@ -58,11 +59,16 @@ def _size(value: Any) -> int:
     refuse("a size", "write for example 500MB or 1MiB")
 
 
-def _name(value: str) -> str:
-    if not re.fullmatch(_NAME, value):
+def named(value: str, kind: str) -> str:
+    """The name of such a kind of thing, if it can be one."""
+    if not re.fullmatch(NAME_FORM, value):
         hint = "a small letter first, then small letters, digits, - and _, at most 40 characters"
-        complain(f"{value!r} cannot be the name of an agent or a convoy", hint)
-    if value in RESERVED:
+        complain(f"{value!r} cannot be the name of {kind}", hint)
+    return value
+
+
+def _name(value: str) -> str:
+    if named(value, "an agent or a convoy") in RESERVED:
         complain(f"the name {value!r} belongs to Squad itself", "choose another name")
     return value
 
@@ -107,5 +113,5 @@ Size = Annotated[
 ]
 """Bytes; written as text with units or as a number of bytes."""
 
-Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"})]
+Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME_FORM}$"})]
 ClassReference = Annotated[str, AfterValidator(_reference)]

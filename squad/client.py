@@ -38,6 +38,7 @@ from squad.ids import new_id
 _LONGEST_SOCKET_PATH = 107  # bytes, Linux
 _HOLD = 20.0  # seconds that one waiting request is held open by the gateway
 _WAIT_PATIENCE = 60.0  # seconds that the gateway may be away during a wait: more than a restart's longest backoff
+_RELOAD_TIMEOUT = 90.0  # seconds; every agent's class is imported
 _BATCH = 500  # messages in one request and one transaction
 MOST_IN_BATCH = 100_000  # likewise; the gateway takes no more
 _MOST_BYTES = 60 * 1024 * 1024  # likewise
@@ -198,6 +199,18 @@ class Client:
         return self._call(
             "POST", f"/v1/convoys/{_segment(convoy)}/resize", _encode({"size": "auto" if size is None else size})
         )
+
+    def reload(self, path: Path | None = None, *, dry_run: bool = False) -> dict[str, Any]:
+        """Have the squad take up its configuration as it is in the file now; with ``dry_run`` only say what that means.
+
+        ``{"start", "stop", "restart", "resize", "change", "done"}``. ``path`` None: the file it was started from.
+        Raises ConfigError naming every mistake; the squad goes on as it was.
+        """
+        body: dict[str, Any] = {"dry_run": dry_run}
+        if path is not None:
+            body["path"] = str(path.resolve())
+        request = _Request("POST", "/v1/reload", _encode(body), "application/json")
+        return self._patiently(request, _RELOAD_TIMEOUT, self._patience)
 
     # -- requests ---------------------------------------------------------------------------------------------------
 

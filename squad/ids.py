@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -30,3 +31,14 @@ def new_id() -> str:
         ms, counter = _last_ms, _counter
     tail = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF
     return str(uuid.UUID(int=(ms << 80) | (0x7 << 76) | (counter << 64) | (0b10 << 62) | tail))
+
+
+def derived_id(at: float, seed: str) -> str:
+    """The id of something planned for ``at`` (seconds since the epoch): always the same one for the same ``seed``.
+
+    It has the form of the others and sorts among them by that time; its other bits are taken from a hash of the seed.
+    """
+    digest = int.from_bytes(hashlib.sha256(seed.encode()).digest())
+    ms = int(at * 1000) & 0xFFFF_FFFF_FFFF
+    high, low = digest & 0xFFF, digest >> 12 & 0x3FFF_FFFF_FFFF_FFFF
+    return str(uuid.UUID(int=(ms << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low))

@@ -58,16 +58,19 @@ class MessageType:
         if kind == "missing":
             return Problem(where, "is missing")
         if kind in ("unexpected_keyword_argument", "extra_forbidden"):
-            near = did_you_mean(str(item["loc"][-1]), [f.name for f in dataclasses.fields(self.cls)])
+            near = did_you_mean(str(item["loc"][-1]), self._fields())
             return Problem(where, f"is not a field of {self.name!r}", near)
         if kind == "json_invalid":
             return Problem("payload", f"is not JSON: {item.get('ctx', {}).get('error', item['msg'])}")
-        if kind in ("dataclass_type", "dataclass_exact_type"):
+        if kind in ("dataclass_type", "dataclass_exact_type", "model_type"):
             return Problem("payload", "must be a JSON object")
         value = json.dumps(item.get("input"), default=str)
         shown = value if len(value) <= 60 else value[:57] + "..."
         message = item["msg"][0].lower() + item["msg"][1:]
         return Problem(where, f"{message}, not {shown}" if message.startswith("input should be") else message)
+
+    def _fields(self) -> list[str]:
+        return [field.name for field in dataclasses.fields(self.cls)]
 
     def encode(self, instance: Any) -> str:
         """JSON text of an instance. Raises RefusedError when a field holds what its declaration does not allow."""
@@ -86,7 +89,7 @@ class MessageType:
 @dataclass_transform(frozen_default=True)
 def message(name: str) -> Callable[[type[T]], type[T]]:
     """Declare a message type. The class becomes a frozen dataclass; ``name`` is what ``squad send`` is given."""
-    if not _NAME.fullmatch(name):
+    if not is_type_name(name):
         raise ValueError(f"{name!r} is no name for a message type: letters, digits and _ . : - only, a letter first")
 
     def declare(cls: type[T]) -> type[T]:
@@ -96,6 +99,11 @@ def message(name: str) -> Callable[[type[T]], type[T]]:
         return made
 
     return declare
+
+
+def is_type_name(text: str) -> bool:
+    """Whether a message type can have this name."""
+    return _NAME.fullmatch(text) is not None
 
 
 def type_of(thing: Any) -> MessageType:

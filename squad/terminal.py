@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 # Control characters (C0, DEL, C1), line and paragraph separators, marks that reorder text, invisible tags, and lone
@@ -15,6 +16,11 @@ _UNSAFE_IN_LINES = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x09\x0
 def escape(text: str, *, lines: bool = False) -> str:
     """``text`` with every unsafe character written as in Python: ``\\x1b``. ``lines`` keeps line feeds."""
     return (_UNSAFE_IN_LINES if lines else _UNSAFE).sub(_written, text)
+
+
+def colours(descriptor: int) -> bool:
+    """Whether colours may be written to it: a terminal that knows them, of somebody who has not set NO_COLOR."""
+    return os.isatty(descriptor) and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
 
 
 def _written(match: re.Match[str]) -> str:

@@ -2,7 +2,8 @@
 
 The migrations make the tables, and the writer fills them with statements of its own, which are several times as fast;
 a test holds models and tables together. The models belong to no database: say ``query.execute(database)``.
-Times are text as ``squad.store.times`` writes it, except ``not_before``; JSON is text.
+Times are text as ``squad.store.times`` writes it, except ``not_before``, ``expires_at`` and ``reply_due``; JSON is
+text.
 """
 
 from __future__ import annotations
@@ -37,9 +38,14 @@ class Task(Model):
     status = TextField(default="queued", choices=[(status, status) for status in STATUSES])
     attempts = IntegerField(default=0)  # charged so far
     not_before = FloatField(null=True)  # seconds since the epoch; null: ready
+    expires_at = FloatField(null=True)  # likewise; null: never
     lease_owner = TextField(null=True)  # the worker that has it, or had it last
     fence = IntegerField(default=0)  # how often it was claimed
     claimed_at = TextField(null=True)
+    cancelling = TextField(null=True)  # it runs and was told to end: one, or tree
+    reply_to = TextField(null=True)  # the agent that is told how it ends
+    reply_timeout = FloatField(null=True)  # seconds
+    reply_due = FloatField(null=True)  # seconds since the epoch; null again once the time-out was told
     created_at = TextField()
     started_at = TextField(null=True)
     completed_at = TextField(null=True)  # set by every end
@@ -58,11 +64,12 @@ class Attempt(Model):
 
     id = AutoField()
     task = ForeignKeyField(Task, column_name="task_row", backref="failures", on_delete="CASCADE")
-    number = IntegerField()  # from 1
+    number = IntegerField()  # from 1, going on after a replay
     worker = TextField()
     started_at = TextField(null=True)
     ended_at = TextField()
     outcome = TextField()  # error, timeout, refused, crash
+    final = IntegerField(default=0)  # 1: it made the message a dead letter
     error = TextField()
 
     class Meta:

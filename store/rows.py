@@ -21,6 +21,9 @@ class NewTask(NamedTuple):
     root_id: str | None = None  # None: this message is its own root
     not_before: float | None = None
     key: str | None = None
+    expires_at: float | None = None  # from then on it is not handled any more, but `expired`
+    reply_to: str | None = None  # the agent that is told, by a message, how this one ends
+    reply_timeout: float | None = None  # seconds that this may take, counted from when it may first be handled
 
 
 class Submitted(NamedTuple):
@@ -54,6 +57,7 @@ class Outcome(NamedTuple):
       ``refused``   dead at once
       ``retry``     given back until ``not_before``; not an attempt
       ``returned``  never begun; given back at once; not an attempt
+      ``cancelled`` ended because the message was cancelled
     ``sends`` and ``state`` take effect only with ``done``. ``state`` is the agent's whole new state as JSON text,
     None when unchanged, and is accepted only on top of ``state_version``.
     """
@@ -69,3 +73,22 @@ class Outcome(NamedTuple):
     sends: tuple[NewTask, ...] = ()
     state: str | None = None
     state_version: int = 0
+
+
+class Running(NamedTuple):
+    """A lease that is out: who has it, and what for."""
+
+    row: int
+    fence: int
+    worker: str
+    recipient: str
+
+
+class DeadFilter(NamedTuple):
+    """Which dead letters; None: all. ``since`` is when they died, in seconds since the epoch; ``error`` is a part of
+    their error's text, in upper or lower case."""
+
+    agent: str | None = None
+    type: str | None = None
+    since: float | None = None
+    error: str | None = None

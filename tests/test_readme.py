@@ -53,6 +53,9 @@ def test_the_readmes_agent_runs_as_written(folder):
         assert done.returncode == 0, told
         for shown in ("supervisor", "storage", "monitor", "gateway", "counter", "tally"):
             assert shown in done.stdout, told
+        columns = block(README, "text", begin="NAME ").splitlines()[0].replace(" AGE ", "").split()
+        shown = [line.replace(" AGE ", "").split() for line in done.stdout.splitlines()]  # only news of some age has it
+        assert columns in shown, told
         results = {row["type"]: json.loads(row["result"]) for row in squad.query("SELECT * FROM tasks")}
         assert results == {"count_words": {"words": 6}, "counted": {"so_far": 6}}
         squad.assert_nothing_left()

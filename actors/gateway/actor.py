@@ -95,6 +95,7 @@ class Gateway(Actor):
             reads=_Database(open_pool(home / "squad.db", config.store)),
             agents=frozenset(config.recipients) | {"storage", "monitor"},
             sizes={name: (convoy.min, convoy.max) for name, convoy in config.convoys.items()},
+            source=config.source,
         )
 
     # -- the HTTP thread --------------------------------------------------------------------------------------------

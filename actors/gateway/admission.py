@@ -10,7 +10,7 @@ from squad.actors.bucket import TokenBucket
 from squad.errors import RateLimitError
 
 if TYPE_CHECKING:
-    from squad.config.schema import RateConfig
+    from squad.config.pace import RateConfig
 
 LONGEST_WAIT = 20.0  # seconds that an answer is delayed; then the send is refused after all
 

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from squad.actors.gateway.intake import IntakeError
-from squad.errors import Exit, RateLimitError, RefusedError, SquadError, UsageError
+from squad.errors import ConfigError, Exit, RateLimitError, RefusedError, SquadError, UsageError
 
 SCHEMA_VERSION = 1
 
@@ -53,7 +53,7 @@ def _status(error: SquadError) -> int:
         return HTTPStatus.TOO_MANY_REQUESTS
     if isinstance(error, NotFoundError):
         return HTTPStatus.NOT_FOUND
-    if isinstance(error, RefusedError | UsageError):
+    if isinstance(error, RefusedError | UsageError | ConfigError):
         return HTTPStatus.UNPROCESSABLE_ENTITY
     return HTTPStatus.SERVICE_UNAVAILABLE  # the store or another actor cannot do its part now
 

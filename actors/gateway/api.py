@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
@@ -19,13 +20,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from squad.actors.gateway import overview
+from squad.actors.gateway import overview, proposal
 from squad.actors.gateway.admission import Admission
 from squad.actors.gateway.answers import HANDLERS, Answer, NotFoundError
 from squad.actors.gateway.bridge import Bridge, SilenceError
 from squad.actors.gateway.catalogue import Catalogue, shown
 from squad.actors.gateway.intake import MOST_BYTES, Batch, Intake, IntakeError, TooLargeError, is_id, read_object
-from squad.actors.protocol import Address, Inspect, Reply, Resize, Restart, Tree
+from squad.actors.protocol import Address, Inspect, Reload, Reply, Resize, Restart, Tree
 from squad.errors import NotRunningError, StoreError, UsageError
 from squad.messages import did_you_mean
 from squad.store.times import iso
@@ -56,7 +57,8 @@ class _Known:
 
 
 class Api:
-    """See the module. ``sizes``: each convoy's (min, max); ``agents``: the names that can be restarted."""
+    """See the module. ``sizes``: each convoy's (min, max); ``agents``: the names that can be restarted; ``source``: the
+    configuration's file."""
 
     def __init__(  # noqa: PLR0913 - all that it stands between, by name
         self,
@@ -70,6 +72,7 @@ class Api:
         reads: Reads,
         agents: frozenset[str],
         sizes: Mapping[str, tuple[int, int]],
+        source: Path | None,
     ) -> None:
         self._squad = squad
         self._supervisor = supervisor
@@ -80,6 +83,7 @@ class Api:
         self._reads = reads
         self._agents = agents
         self._sizes = sizes
+        self._source = source
         self._known: _Known | None = None
         self.closing = False  # set while the squad stops: nothing new is taken
 
@@ -95,6 +99,7 @@ class Api:
                 Route("/v1/convoys", self.convoys, methods=["GET"]),
                 Route("/v1/agents/{name}/restart", self.restart, methods=["POST"]),
                 Route("/v1/convoys/{name}/resize", self.resize, methods=["POST"]),
+                Route("/v1/reload", self.reload, methods=["POST"]),
             ],
             exception_handlers=HANDLERS,
         )
@@ -184,6 +189,12 @@ class Api:
         reason = "automatic again" if size is None else "set by hand"
         reply = await self._order(lambda number: Resize(name, size, reason, pin=True, request=number))
         return Answer({"convoy": name, "size": reply.detail["size"], "pinned": reply.detail["pinned"]})
+
+    async def reload(self, request: Request) -> Response:
+        path, dry_run = proposal.path_of(read_object(await _body(request, _SMALL_BODY), lines=True), self._source)
+        config, recipients = await asyncio.to_thread(proposal.read, path)
+        reply = await self._order(lambda number: Reload(number, config, recipients, dry_run))
+        return Answer({"done": not dry_run, **reply.detail})
 
     async def _order(self, message: Any) -> Reply:
         reply: Reply = await self._bridge.ask(self._supervisor, message, _ORDER_LIMIT)

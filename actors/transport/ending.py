@@ -72,7 +72,8 @@ def end_tree(root: int | None, lifeline: Lifeline, timeout: float) -> bool:
     deadline = time.monotonic() + timeout
     gone = True
     while gone:
-        gone = _kill({*_descendants(root), *lifeline.holders()}, deadline)
+        # Parents first: they shall not see their children die, and do something about it.
+        gone = _kill(dict.fromkeys([*_descendants(root), *lifeline.holders()]), deadline)
         left = max(0.0, deadline - time.monotonic())
         if lifeline.ended(min(_LOOK, left)):
             return gone

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import pickle
-import select
 import socket
 import struct
 import time
@@ -58,17 +57,6 @@ class Inbox:
             self._receive(self._receiving[descriptor])
         else:
             self._accept()
-
-    def read_all(self) -> None:
-        """Read until nothing more is there."""
-        ready = True
-        while ready:
-            poll = select.poll()
-            for descriptor in self.descriptors():
-                poll.register(descriptor, select.POLLIN)
-            ready = bool(found := poll.poll(0))
-            for descriptor, _events in found:
-                self.read(descriptor)
 
     def knock(self) -> None:
         """Make the listening socket ready. Safe in a signal handler."""

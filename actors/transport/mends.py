@@ -2,7 +2,6 @@
 
 - ``_childExited``: of several children that die at once all but one were forgotten, with their ChildActorExited.
 - ``never_connected``: one that died at once was never reported, and its creator waited for 50 seconds.
-- ``childDied``: the end of a child was reported before what it had said last.
 - ``leave``: a graceful exit was reported twice, by the child and by the kernel. A child says no goodbye any more.
 - ``Admin``: it crashed when its logger died. Here it has none: nothing of Squad's is logged through Thespian.
 - ``run_admin``: the admin was a daemon which nobody watched. Here it stays the child of the process that started it.
@@ -20,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from setproctitle import setproctitle
-from thespian.actors import ActorSystemMessage, ChildActorExited
+from thespian.actors import ChildActorExited
 from thespian.system.messages.admin import PendingActorResponse
 from thespian.system.messages.multiproc import EndpointConnected
 from thespian.system.multiprocCommon import ChildInfo, MultiProcAdmin, MultiProcManager
 from thespian.system.transport import ReceiveEnvelope, Thespian__UpdateWork, TransmitIntent
 from thespian.system.utilis import actualActorClass
 
-from squad.actors.transport.processes import CRASHED, ChildProcess, ProcessContext
+from squad.actors.transport.processes import CRASHED, ChildProcess
 from squad.actors.transport.unix import Endpoint, UnixTransport
 
 _FAREWELL = 2.0  # seconds for the last messages of a process that ends in order
@@ -39,13 +38,6 @@ def quieten() -> None:
     """Name messages in Thespian's log by their type. It formatted every message, logged or not."""
     TransmitIntent.identify = lambda self: f"{type(self.message).__name__} to {self.targetAddr}"
     ReceiveEnvelope.identify = lambda self: f"{type(self.message).__name__} from {self.sender}"
-
-
-class ChildrenAreGone(ActorSystemMessage):  # type: ignore[misc]
-    """A parent to itself: these ChildInfo are of processes that have ended and been collected."""
-
-    def __init__(self, children: list[Any]) -> None:
-        self.children = children
 
 
 class _NoThrottle:
@@ -63,10 +55,9 @@ class MendedParent:
 
     def init_replicator(self, transport: UnixTransport, concurrency_context: object) -> None:
         self.transport: UnixTransport = transport
-        self.mpcontext = concurrency_context
         self.asLogger = transport.myAddress  # must not be None; there is no logger and nothing is sent to it
         self._child_procs = []
-        self._governer = _NoThrottle()
+        self._governer: object = _NoThrottle()
 
     def _startChildActor(  # noqa: N802, PLR0913, PLR0917 - Thespian's
         self,
@@ -80,38 +71,26 @@ class MendedParent:
         sourceToLoad: object = None,  # noqa: N803
     ) -> None:
         actor_class = actualActorClass(childClass)
-        endpoint = self.transport.prepEndpoint(childAddr, self.capabilities)  # type: ignore[attr-defined]
+        endpoint = self.transport.endpoint_for(childAddr.addressDetails.addressInstanceNum)
         arguments = (actor_class, endpoint, parentAddr, notifyAddr, self.capabilities)  # type: ignore[attr-defined]
         process = ChildProcess(run_actor, arguments)
         process.start()
         self.newest_child_pid = process.pid
-        info = ChildInfo(childAddr, actor_class, process, endpoint.addrInst)
+        info = ChildInfo(childAddr, actor_class, process, endpoint.number)
         info.path = endpoint.path
         self._child_procs.append(info)
 
     def childDied(self) -> bool:  # noqa: N802
-        """After a SIGCHLD: find all that are dead now. What they said before is handled first."""
-        dead = [info for info in self._child_procs if info.childProc.exitcode is None and not info.childProc.is_alive()]
-        if dead:
-            self.transport.gather()
-            self.transport.deliver(ChildrenAreGone(dead))
+        """After a SIGCHLD: report every child that is dead now, each once, behind what it has said."""
+        dead = [info for info in self._child_procs if not info.childProc.is_alive()]
+        self._child_procs = [info for info in self._child_procs if info not in dead]
+        for info in dead:
+            Path(info.path).unlink(missing_ok=True)
+            if hasattr(info, "childRealAddr"):
+                self.transport.deliver(ChildActorExited(info.childRealAddr))
+            else:
+                self.never_connected(info)
         return True
-
-    def _handleReplicatorMessages(self, envelope: Any) -> tuple[bool, bool]:  # noqa: N802
-        if isinstance(envelope.message, ChildrenAreGone):
-            for info in envelope.message.children:
-                self._report_the_end_of(info)
-            return True, True
-        handled: tuple[bool, bool] = super()._handleReplicatorMessages(envelope)  # type: ignore[misc]
-        return handled
-
-    def _report_the_end_of(self, info: Any) -> None:
-        self._child_procs.remove(info)
-        Path(info.path).unlink(missing_ok=True)
-        if hasattr(info, "childRealAddr"):
-            self.transport.deliver(ChildActorExited(info.childRealAddr))
-        else:
-            self.never_connected(info)
 
     def never_connected(self, info: Any) -> None:
         raise NotImplementedError
@@ -173,11 +152,12 @@ class Manager(MendedParent, MultiProcManager):  # type: ignore[misc]
             os._exit(status)
 
 
-def run_admin(endpoint: Endpoint, starter: Any, address: Any, capabilities: dict[str, Any]) -> None:
+def run_admin(endpoint: Endpoint, starter: Any, capabilities: dict[str, Any]) -> None:
     """The life of the admin's process. ``starter`` is told once it serves."""
     setproctitle("squad: admin")
     transport = UnixTransport(endpoint)
-    admin = Admin(transport, address, capabilities, None, ProcessContext)
+    no_logging = no_context = None
+    admin = Admin(transport, endpoint.admin, capabilities, no_logging, no_context)
     signal.signal(signal.SIGCHLD, admin.signalChildDied)
     transport.scheduleTransmit(None, TransmitIntent(starter, EndpointConnected(0)))
     admin._activate()
@@ -189,7 +169,7 @@ def run_actor(actor_class: type[Any], endpoint: Endpoint, parent: Any, notify: A
     """The life of an actor's process. ``notify`` is told once it listens."""
     setproctitle(f"squad: {actor_class.__name__.lower()}")
     transport = UnixTransport(endpoint)
-    no_name = no_source = no_requirements = no_logging = None
+    no_name = no_source = no_requirements = no_context = no_logging = None
     manager = Manager(
         actor_class,
         no_name,
@@ -200,11 +180,11 @@ def run_actor(actor_class: type[Any], endpoint: Endpoint, parent: Any, notify: A
         endpoint.admin,
         no_requirements,
         capabilities,
-        ProcessContext,
+        no_context,
         no_logging,
     )
     signal.signal(signal.SIGCHLD, manager.signalChildDied)
-    manager.announcement = TransmitIntent(notify, EndpointConnected(endpoint.addrInst))
+    manager.announcement = TransmitIntent(notify, EndpointConnected(endpoint.number))
     try:
         manager.run()
     except Exception:

@@ -115,6 +115,8 @@ def _settle_in() -> None:
     for logger in (logging.root, *logging.root.manager.loggerDict.values()):
         if isinstance(logger, logging.Logger):
             logger.handlers.clear()
+    # Thespian calls logging.info(), which sets up printing to the terminal where the root logger has no handler.
+    logging.root.addHandler(logging.NullHandler())
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
@@ -129,16 +131,11 @@ def _settle_in() -> None:
 
 def _stdin_from_nowhere() -> None:
     nowhere = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nowhere, 0)
-    os.close(nowhere)
+    if nowhere != 0:  # it is, where the parent had none
+        os.dup2(nowhere, 0)
+        os.close(nowhere)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the process
 
 
 def _leave_it_to_the_launcher(number: int, frame: object) -> None:
     pass
-
-
-class ProcessContext:
-    """Stands where Thespian expects a context of ``multiprocessing``."""
-
-    Process = ChildProcess

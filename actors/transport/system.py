@@ -34,15 +34,13 @@ def open_system(run_dir: Path, transport: str = "unix") -> System:
         raise StartError(f"there is no transport {transport!r}", hint="the only one is 'unix'")
     from thespian.actors import ActorSystem
 
-    from squad.actors.transport.system_base import register
-    from squad.actors.transport.unix import ADMIN, FOLDER
+    from squad.actors.transport.system_base import FOLDER, register
 
     folder = open_folder(Path(run_dir))
     try:
         _log_to(folder.path.parent / "logs" / "thespian.log")
         folder.sweep()
-        capabilities = {FOLDER: folder, ADMIN: folder.fresh()}
-        return System(ActorSystem(register(), capabilities=capabilities, transientUnique=True), folder)
+        return System(ActorSystem(register(), capabilities={FOLDER: folder}, transientUnique=True), folder)
     except BaseException:
         folder.close()
         raise
@@ -98,7 +96,8 @@ class System:
         return answer.actualAddress
 
     def tell(self, address: Address, message: object) -> bool:
-        """Send. True once the process at ``address`` has the message; False if it is dead or takes nothing for 5 s."""
+        """Send. True once the process at ``address`` has the message. False if it is dead, or has not taken it in 5 s:
+        a stopped process may do so later."""
         return self._exchange(address, message, _TELL, None) is True
 
     def ask(self, address: Address, message: object, timeout: float) -> Any:

@@ -6,33 +6,39 @@ import sys
 from datetime import timedelta
 from typing import Any
 
+from thespian.actors import ActorAddress
 from thespian.system.messages.multiproc import EndpointConnected
 from thespian.system.systemBase import ExternalOpsToActors
-from thespian.system.transport import ExternalInterfaceTransportInit, ReceiveEnvelope
+from thespian.system.transport import ReceiveEnvelope
 
+from squad.actors.transport.address import UnixAddress
 from squad.actors.transport.ending import Lifeline, end_tree
 from squad.actors.transport.mends import quieten, run_admin
 from squad.actors.transport.processes import ChildProcess
-from squad.actors.transport.unix import UnixTransport
+from squad.actors.transport.unix import Endpoint, UnixTransport
 from squad.errors import StartError
 
 NAME = "squadUnixBase"
+FOLDER = "Squad Socket Folder"  # the capability that carries the SocketFolder
 _ADMIN_STARTS = timedelta(seconds=15)
 _KILL = 5.0  # seconds for a killed process to be gone
 
 
 class ActorSystemBase(ExternalOpsToActors):  # type: ignore[misc]
-    """Always starts an admin of its own; ``admin`` is its process. Raises StartError if it does not come up."""
+    """Always starts an admin of its own; ``admin`` is its process. Raises StartError if it does not come up.
+
+    What users of Thespian know (createActor, tell, ask, shutdown) works. ``System`` does without: there a stopped actor
+    holds up its caller for a minute, and an answer that came too late is given to the next question.
+    """
 
     def __init__(self, system: Any, logDefs: object = None) -> None:  # noqa: N803 - Thespian's name
         quieten()
-        system.capabilities["Thespian ActorSystem Name"] = NAME
-        self.transport = UnixTransport(ExternalInterfaceTransportInit(), system.capabilities)
-        address = self.transport.getAdminAddr(system.capabilities)
+        folder = system.capabilities[FOLDER]
+        address = ActorAddress(UnixAddress(folder.fresh()))
         super().__init__(address)
-        endpoint = self.transport.prepEndpoint(address, system.capabilities)
-        arguments = (endpoint, self.transport.myAddress, address, system.capabilities)
-        self.admin = ChildProcess(run_admin, arguments)
+        self.transport = UnixTransport(Endpoint(None, folder.fresh(), address, folder))
+        endpoint = Endpoint(None, address.addressDetails.path, address, folder)
+        self.admin = ChildProcess(run_admin, (endpoint, self.transport.myAddress, system.capabilities))
         try:
             self.lifeline = Lifeline(self.admin.start)
         except OSError as error:
@@ -44,6 +50,9 @@ class ActorSystemBase(ExternalOpsToActors):  # type: ignore[misc]
             raise StartError(
                 "Thespian's admin did not start", hint="its own words are in logs/thespian.log of the home"
             )
+
+    def shutdown(self) -> None:
+        self.close(_KILL)
 
     def close(self, timeout: float) -> bool:
         """Kill the admin and everything below it. Whether all of it was gone within ``timeout`` seconds."""

@@ -23,7 +23,6 @@ from thespian.system.addressManager import CannotPickleAddress
 from thespian.system.messages.multiproc import ChildMayHaveDied
 from thespian.system.timing import ExpirationTimer
 from thespian.system.transport import (
-    ExternalInterfaceTransportInit,
     ReceiveEnvelope,
     SendStatus,
     Thespian__Run_Expired,
@@ -41,9 +40,6 @@ from squad.actors.transport.inbox import Inbox
 from squad.actors.transport.lanes import Fate, Lanes
 from squad.actors.transport.processes import belongs_to_parent
 
-FOLDER = "Squad Socket Folder"  # the capability that carries the SocketFolder
-ADMIN = "Squad Admin"  # the capability that carries what the admin is bound to
-
 _STATUS = {
     Fate.TAKEN: SendStatus.Sent,
     Fate.DEAD: SendStatus.DeadTarget,
@@ -55,30 +51,24 @@ _STATUS = {
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Made by a parent for its child: what the child's transport needs. ``addrInst`` is Thespian's name."""
+    """What a process needs to take part: made by its parent."""
 
-    addrInst: int | None  # noqa: N815
-    path: str
-    admin: Any
+    number: int | None  # of a child, as its parent counts them
+    path: str  # where it listens
+    admin: Any  # the admin's ActorAddress
     folder: SocketFolder
 
 
 class UnixTransport(wakeupTransportBase):  # type: ignore[misc]
     """Belongs to one thread. Thespian's names and their meaning are described in its ``system/transport``."""
 
-    def __init__(self, init: object, *args: Any) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         super().__init__()
-        if isinstance(init, ExternalInterfaceTransportInit):
-            folder = args[0][FOLDER]
-            init = Endpoint(None, folder.fresh(), self.getAdminAddr(args[0]), folder)
-        if not isinstance(init, Endpoint):
-            raise TypeError(f"a transport cannot be made from {init!r}")
-        self.folder = init.folder
-        self.path = init.path
-        self.myAddress = ActorAddress(UnixAddress(init.path))
+        self.path = endpoint.path
+        self.myAddress = ActorAddress(UnixAddress(endpoint.path))
         self.run_time = ExpirationTimer(None)
-        self._adminAddr = init.admin
-        self._inbox = Inbox(init.path)
+        self._endpoint = endpoint
+        self._inbox = Inbox(endpoint.path)
         self._lanes = Lanes()
         self._owner = os.getpid()
         self._watches: list[int] = []
@@ -99,32 +89,14 @@ class UnixTransport(wakeupTransportBase):  # type: ignore[misc]
         self._lanes.close()
 
     def external_transport_clone(self) -> UnixTransport:
-        return UnixTransport(Endpoint(None, self.folder.fresh(), self._adminAddr, self.folder))
+        return UnixTransport(self.endpoint_for(None))
+
+    def endpoint_for(self, number: int | None) -> Endpoint:
+        """A new endpoint in the same tree; ``number``: of the child, as its parent counts them."""
+        return Endpoint(number, self._endpoint.folder.fresh(), self._endpoint.admin, self._endpoint.folder)
 
     def setAddressManager(self, addrManager: Any) -> None:  # noqa: N802, N803
         """It is handed over with each message as well."""
-
-    def enableRXPauseFlowControl(self, enable: bool = True) -> None:  # noqa: N802
-        """Receiving is never paused here."""
-
-    def connectEndpoint(self, endPoint: Endpoint) -> None:  # noqa: N802, N803
-        """A child says where it is by itself."""
-
-    # -- addresses --------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def getAdminAddr(capabilities: dict[str, Any]) -> Any:  # noqa: N802
-        return ActorAddress(UnixAddress(capabilities[ADMIN]))
-
-    @staticmethod
-    def getConventionAddress(capabilities: dict[str, Any]) -> None:  # noqa: N802
-        """There is no other host."""
-
-    def prepEndpoint(self, assignedLocalAddr: Any, capabilities: dict[str, Any]) -> Endpoint:  # noqa: N802, N803
-        details = assignedLocalAddr.addressDetails
-        if isinstance(details, UnixAddress):
-            return Endpoint(None, details.path, self._adminAddr, self.folder)
-        return Endpoint(details.addressInstanceNum, self.folder.fresh(), self._adminAddr, self.folder)
 
     def deadAddress(self, addressManager: Any, childAddr: Any) -> None:  # noqa: N802, N803
         address = addressManager.exportAddr(childAddr)
@@ -155,10 +127,6 @@ class UnixTransport(wakeupTransportBase):  # type: ignore[misc]
     def deliver(self, message: Any) -> None:
         """Put a message of this actor to itself behind what it has received. It is not pickled."""
         self._inbox.messages.append((self.myAddress, message))
-
-    def gather(self) -> None:
-        """Receive what others have sent until now, without handling it."""
-        self._inbox.read_all()
 
     def drain(self, seconds: float) -> None:
         """Send what waits, for ``seconds`` at most; receive nothing. For a process that ends: nothing is reported."""

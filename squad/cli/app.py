@@ -18,15 +18,21 @@ from squad.cli.failures import status_of
 # Section of the help -> command -> the module that has it under the name ``command``. A module is imported when its
 # command runs, or for the help's one-line summaries: so none imports anything heavy at its top.
 SECTIONS = {
+    "Set up": {
+        "doctor": "squad.cli.doctor",
+        "completion": "squad.cli.completion",
+    },
     "Run a squad": {
         "start": "squad.cli.start",
         "stop": "squad.cli.stop",
         "restart": "squad.cli.restart",
+        "reload": "squad.cli.reload",
     },
     "See what it does": {
         "status": "squad.cli.status",
         "inspect": "squad.cli.inspection",
         "queue": "squad.cli.depths",
+        "logs": "squad.cli.logs",
     },
     "Messages": {
         "send": "squad.cli.send",
@@ -39,8 +45,6 @@ SECTIONS = {
         "config": "squad.cli.configuration",
     },
 }
-
-_COMPLETE = "_SQUAD_COMPLETE"  # set by a shell that completes a command line; click's convention
 
 
 class Root(Group):
@@ -76,10 +80,10 @@ class Root(Group):
         """Run, report any error, and exit with its status (``standalone_mode`` false: raise and return, as click's)."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-        if instruction := os.environ.get(_COMPLETE):
-            from click.shell_completion import shell_complete
+        if instruction := os.environ.get("_SQUAD_COMPLETE"):  # set by a shell that completes a command line
+            from squad.cli.completion import answer
 
-            sys.exit(shell_complete(self, {}, "squad", _COMPLETE, instruction))
+            sys.exit(answer(instruction))
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does, whatever the locale can write
         invocation = Invocation()

@@ -47,7 +47,8 @@ class Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+        unknown = args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-")
+        if unknown and not ctx.resilient_parsing:  # while a line is completed it is no mistake yet
             from squad.messages import did_you_mean
 
             near = did_you_mean(args[0], self.list_commands(ctx))
@@ -75,8 +76,15 @@ def home_option() -> click.Option:
         metavar="DIR",
         expose_value=False,
         callback=_keep_home,
+        shell_complete=_folders,
         help="Home of the squad (default: $SQUAD_HOME, else the nearest .squad folder).",
     )
+
+
+def _folders(ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
+    from squad.cli.completion_values import folders  # which needs this module
+
+    return folders(ctx, param, incomplete)
 
 
 def _keep_home(ctx: click.Context, _: click.Parameter, value: str | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from squad.cli import completion_values
 from squad.cli.command import Group, explicit_home, output_option
 from squad.cli.output import Column, pretty, print_json, print_table, print_text, say
 from squad.errors import ConfigError, SquadError, UsageError
@@ -35,7 +36,7 @@ def check(file: Path | None, as_json: bool) -> None:
     there are mistakes. The classes are imported in a process of their own; nothing is started.
     """
     from squad.config.load import load
-    from squad.launcher.begin import recipients
+    from squad.actors.recipients import recipients
 
     path = file or _default()
     try:
@@ -92,7 +93,7 @@ def show(file: Path | None, as_json: bool) -> None:
         "squad config schema scan --config squad.yaml",
     ],
 )
-@click.argument("type_", metavar="[TYPE]", required=False)
+@click.argument("type_", metavar="[TYPE]", required=False, shell_complete=completion_values.types)
 @click.option(
     "-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="Take TYPE from the agents in this file."
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from squad.cli import completion_values
 from squad.cli.command import Group, current_home, output_option
 from squad.cli.documents import parsed
 from squad.cli.output import Column, print_heading, print_json, print_table, print_text, say, state_style
@@ -56,7 +57,7 @@ def list_convoys(ctx: click.Context, as_json: bool) -> None:
 
 
 @command.command("show", examples=["squad convoy show checker", "squad convoy show checker -o json"])
-@click.argument("name")
+@click.argument("name", shell_complete=completion_values.convoys)
 @output_option
 @click.pass_context
 def show_convoy(ctx: click.Context, name: str, as_json: bool) -> None:
@@ -81,7 +82,7 @@ def show_convoy(ctx: click.Context, name: str, as_json: bool) -> None:
 
 
 @command.command("resize", examples=["squad convoy resize checker 4", "squad convoy resize checker auto"])
-@click.argument("name")
+@click.argument("name", shell_complete=completion_values.convoys)
 @click.argument("size", metavar="SIZE|auto")
 @output_option
 def resize_convoy(name: str, size: str, as_json: bool) -> None:

@@ -25,8 +25,8 @@ is set. Away from a terminal a table is plain text in which nothing is shortened
 `--home DIR` may stand before or after the command's name. Without it the home is `$SQUAD_HOME`, else the folder
 `.squad` in the current folder or in the nearest one above it.
 
-The shell completes commands and options after `eval "$(_SQUAD_COMPLETE=bash_source squad)"` (or `zsh_source`,
-`fish_source`).
+The shell completes commands, options, and the names and ids of a squad after `eval "$(squad completion bash)"`;
+`squad completion --help` says how to keep that, and how it is done for zsh and fish.
 
 | exit status | meaning |
 | --- | --- |

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from squad.cli import completion_values
 from squad.cli.ages import ago, seconds_since, short
 from squad.cli.command import Command, current_home, output_option
 from squad.cli.output import (
@@ -45,7 +46,7 @@ _REFRESH = 1.0  # seconds
         "squad inspect -o json",
     ],
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion_values.actors)
 @click.option("-w", "--watch", is_flag=True, help="Refresh in place every second, until Ctrl-C.")
 @output_option
 @click.pass_context

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from squad.cli import completion_values
 from squad.cli.ages import ago
 from squad.cli.command import Group, current_home, output_option
 from squad.cli.documents import attempt_document, first_line, message_document, parsed, tree_document
@@ -51,8 +52,21 @@ def command() -> None:
         "squad message list --type check_file -o json",
     ],
 )
-@click.option("-a", "--agent", metavar="NAME", help="Only messages to this agent or convoy.")
-@click.option("-t", "--type", "type_", metavar="TYPE", help="Only messages of this type.")
+@click.option(
+    "-a",
+    "--agent",
+    metavar="NAME",
+    help="Only messages to this agent or convoy.",
+    shell_complete=completion_values.recipients,
+)
+@click.option(
+    "-t",
+    "--type",
+    "type_",
+    metavar="TYPE",
+    help="Only messages of this type.",
+    shell_complete=completion_values.types,
+)
 @click.option("-s", "--status", type=click.Choice(_STATUSES), metavar="STATUS", help=f"One of {', '.join(_STATUSES)}.")
 @click.option(
     "-n", "--limit", type=click.IntRange(1, 100_000), default=20, metavar="N", help="How many at most (default: 20)."
@@ -88,7 +102,7 @@ def _line(row: MessageRow) -> list[str]:
 
 
 @command.command("show", examples=["squad message show 7f3c9a12b4de", "squad message show 7f3c9a12b4de -o json"])
-@click.argument("id_", metavar="ID")
+@click.argument("id_", metavar="ID", shell_complete=completion_values.messages)
 @output_option
 def show_message(id_: str, as_json: bool) -> None:
     """Show one message's whole life: its times, attempts and errors, what caused it, what it caused.

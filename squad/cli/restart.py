@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from squad.cli import completion_values
 from squad.cli.command import Command, current_home, output_option
 from squad.cli.output import print_json, say
 
 
 @click.command(cls=Command, examples=["squad restart reporter", "squad restart checker -o json"])
-@click.argument("name")
+@click.argument("name", shell_complete=completion_values.recipients)
 @output_option
 def command(name: str, as_json: bool) -> None:
     """Restart an agent, or all workers of a convoy.

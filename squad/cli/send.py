@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from squad.cli import completion_values
 from squad.cli.command import Command, current_home, duration_option, output_option
 from squad.cli.output import print_json, print_text, say
 from squad.cli.payload import read_file, read_payload
@@ -26,8 +27,8 @@ _WRITTEN = {"recipient": "RECIPIENT", "type_": "TYPE", "wait_for": "--wait"}
         "squad send --batch messages.jsonl",
     ],
 )
-@click.argument("recipient", required=False)
-@click.argument("type_", metavar="[TYPE]", required=False)
+@click.argument("recipient", required=False, shell_complete=completion_values.recipients)
+@click.argument("type_", metavar="[TYPE]", required=False, shell_complete=completion_values.types)
 @click.option(
     "-d", "--data", metavar="JSON|@FILE|-", help="The message's fields: a JSON object, a file, or standard input."
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from squad.errors import ConfigError, Problem, UsageError
+from squad.errors import Problem, UsageError
 from squad.home import Home
 from squad.launcher import lock, remains
 
@@ -36,6 +36,7 @@ def start(
     returns 0 once every agent is ready. Raises UsageError, ConfigError, HomeError, AlreadyRunningError, StartError,
     and NewerDatabaseError or another StoreError; nothing runs then.
     """
+    from squad.actors.recipients import recipients
     from squad.launcher import program, ready
     from squad.launcher.plan import Plan
 
@@ -99,21 +100,6 @@ def _known(agents: Collection[str], settings: SquadConfig) -> frozenset[str]:
     if problems:
         raise UsageError("the squad cannot start with these agents alone", problems=problems)
     return frozenset(agents)
-
-
-def recipients(settings: SquadConfig) -> dict[str, frozenset[str]]:
-    """Who handles which types, as the agents' classes say. Raises ConfigError naming every class that is no agent."""
-    from squad.actors import handlers
-    from squad.config.checking import check_in_child
-
-    report = check_in_child(settings, base=handlers.Agent, check=handlers.problems, describe=handlers.describe)
-    if report.problems:
-        raise ConfigError(
-            f"{settings.source} names classes that cannot be agents",
-            hint=f"correct them, then: squad config check {settings.source}",
-            problems=report.problems,
-        )
-    return {name: frozenset(about["types"]) for name, about in report.descriptions.items()}
 
 
 def check_database(path: Path) -> None:

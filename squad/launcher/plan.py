@@ -22,9 +22,7 @@ class Plan:
 
     @property
     def processes(self) -> int:
-        """The most that it may come to have."""
-        convoys = sum(convoy.max for convoy in self.config.convoys.values())
-        return 6 + len(self.config.agents) + convoys
+        return most_processes(self.config)
 
     def share(self) -> int:
         """A descriptor which a program that is executed next inherits and gives to ``receive``."""
@@ -34,6 +32,12 @@ class Plan:
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.set_inheritable(descriptor, True)
         return descriptor
+
+
+def most_processes(config: SquadConfig) -> int:
+    """The most processes that a squad may come to have: launcher, admin, supervisor, core, agents, workers."""
+    core = 7 if config.schedules else 6
+    return core + len(config.agents) + sum(convoy.max for convoy in config.convoys.values())
 
 
 def receive(descriptor: int) -> Plan:

@@ -60,30 +60,45 @@ def end_marked(home: Path, timeout: float) -> tuple[int, int]:
 
 def _marked(home: Path) -> Iterator[tuple[int, int]]:
     """(pid, descriptor) of the processes with a mark of ``home``, without this one."""
-    start = os.fsencode(f"{MARK}={home}:")
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or entry.name == str(os.getpid()):
-            continue
-        pid = int(entry.name)
-        if not _has(pid, start):
+    for pid in _others():
+        if home not in _homes(pid):
             continue
         try:
             handle = os.pidfd_open(pid)
         except OSError:  # it ended
             continue
-        if _has(pid, start):  # still: so the descriptor is of the process that we looked at
+        if home in _homes(pid):  # still: so the descriptor is of the process that we looked at
             yield pid, handle
         else:
             os.close(handle)
 
 
-def _has(pid: int, start: bytes) -> bool:
+def _others() -> Iterator[int]:
+    """The pids of all processes but this one."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and entry.name != str(os.getpid()):
+            yield int(entry.name)
+
+
+def _homes(pid: int) -> set[Path]:
+    """The homes whose mark a process bears: one, or none."""
     try:
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:  # it ended, or it is another user's
-        return False
-    # The home may itself contain a colon: what follows the mark's own is the hexadecimal part and nothing else.
-    return any(variable.startswith(start) and b":" not in variable[len(start) :] for variable in variables)
+        return set()
+    start = os.fsencode(f"{MARK}=")
+    marks = [variable.removeprefix(start) for variable in variables if variable.startswith(start)]
+    # The home may itself contain a colon: what follows the last one is the hexadecimal part.
+    return {Path(os.fsdecode(home)) for mark in marks if (home := mark.rpartition(b":")[0])}
+
+
+def marked() -> dict[Path, list[int]]:
+    """The pids of all processes but this one that bear a mark and that this user may look into, by their home."""
+    found: dict[Path, list[int]] = {}
+    for pid in _others():
+        for home in _homes(pid):
+            found.setdefault(home, []).append(pid)
+    return found
 
 
 def _wait(handles: set[int], deadline: float) -> int:
@@ -121,7 +136,12 @@ def raise_descriptor_limit(processes: int) -> str:
     most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    needed = _SPARE_DESCRIPTORS + _FOR_EACH_PROCESS * processes
+    needed = descriptors_for(processes)
     if max(soft, most) >= needed or soft == resource.RLIM_INFINITY:
         return ""
     return f"up to {processes} processes may need {needed} open files and the limit is {most}: raise it with ulimit -Hn"
+
+
+def descriptors_for(processes: int) -> int:
+    """How many open files the busiest process of so many may need."""
+    return _SPARE_DESCRIPTORS + _FOR_EACH_PROCESS * processes

@@ -82,4 +82,15 @@ def inheritance(command: list[str]) -> tuple[Plan, LauncherLock]:
     """What the launcher was handed by its command line, ``sys.argv``. Raises UsageError."""
     if len(command) != _ARGUMENTS:
         raise UsageError("the launcher is started by another program", hint="squad start")
-    return receive(int(command[1])), inherited(int(command[2]))
+    plan, held = receive(int(command[1])), inherited(int(command[2]))
+    if plan.detached:
+        _close_all_but(int(command[2]))
+    return plan, held
+
+
+def _close_all_but(kept: int) -> None:
+    """Let go of what the caller of ``squad start --detach`` had open: who reads from its pipes waits for their end."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names, and only those that are there now
+        if int(name) > 2 and int(name) != kept:
+            with contextlib.suppress(OSError):  # the one with which the folder was read
+                os.close(int(name))

@@ -6,6 +6,7 @@ import os
 import select
 from typing import Any
 
+from squad.actors import reloading
 from squad.actors.protocol import Boot, Booting, StopSquad
 from squad.actors.supervisor import Supervisor
 from squad.actors.transport import System, open_system
@@ -24,7 +25,10 @@ class Roots:
         self._system: System = open_system(plan.home / "run")
         try:
             self._supervisor: Any = self._system.create(Supervisor)
-            boot = Boot(str(plan.home), plan.config, generation, plan.recipients, plan.only)
+            if generation == 1:
+                reloading.forget(plan.home)
+            config, recipients = reloading.kept(plan.home) or (plan.config, plan.recipients)
+            boot = Boot(str(plan.home), config, generation, recipients, plan.only)
             self._hold(_pid(self._system.ask(self._supervisor, boot, _BOOTS), plan), "the supervisor")
             self._hold(self._system.admin_pid, "Thespian's admin")
         except BaseException:

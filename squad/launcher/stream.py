@@ -10,6 +10,7 @@ from pathlib import Path
 
 from squad.actors.transport.processes import belongs_to_parent
 from squad.logview import Follower, Writer
+from squad.terminal import colours
 
 EVERY = 0.2  # seconds between two looks at the logs
 
@@ -22,8 +23,7 @@ class Stream:
 
     def __init__(self, folder: Path, output: int = 1) -> None:
         self._follower = Follower(folder)
-        terminal = os.isatty(output) and os.environ.get("TERM") != "dumb"
-        self._writer = Writer(colour=terminal and not os.environ.get("NO_COLOR"))
+        self._writer = Writer(colour=colours(output))
         self._output = _without_waiting(output)
         self._own = self._output != output
         self._waiting = b""

@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from squad.errors import NewerDatabaseError, StoreError
-from squad.store.migrations import m0001_initial
+from squad.store.migrations import m0001_initial, m0002_ends_and_replies
 from squad.store.times import iso
 
 Migration = Callable[[sqlite3.Connection], None]
 
-MIGRATIONS: tuple[Migration, ...] = (m0001_initial.up,)
+MIGRATIONS: tuple[Migration, ...] = (m0001_initial.up, m0002_ends_and_replies.up)
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS schema_version (

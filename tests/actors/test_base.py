@@ -92,7 +92,7 @@ def test_timers_ring_in_the_order_of_their_times(system: System) -> None:
 def test_timers_that_are_due_together_ring_in_order_as_well(system: System) -> None:
     versatile = system.create(Versatile)
 
-    assert system.ask(versatile, SetTimers((0.002, 0.001, 0.003)), 10) == Rang((0.001, 0.002, 0.003))
+    assert system.ask(versatile, SetTimers((0.02, 0.01, 0.03), busy=0.1), 10) == Rang((0.01, 0.02, 0.03))
 
 
 def test_calls_posted_by_threads_all_run_on_the_loop_in_order(system: System) -> None:

@@ -30,7 +30,13 @@ from squad.audit.find import Pattern, find_files
 from squad.audit.measure import measure_file
 from tests.running import RunningSquad, eventually
 
-CORE = ("reporter", "storage", "monitor", "gateway")  # each is killed once; every other kill hits a random worker
+CORE = (
+    "reporter",
+    "storage",
+    "monitor",
+    "gateway",
+    "supervisor",
+)  # each is killed once; every other kill hits a worker
 
 
 @dataclass

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from squad.config import reference
 from squad.config.load import parse
 from squad.config.readable import readable_duration, readable_size
-from squad.config.schema import AgentConfig, ConvoyConfig, RateConfig, RestartConfig, RetryConfig, SquadConfig
+from squad.config.schema import AgentConfig, ConvoyConfig, RateConfig, RetryConfig, SquadConfig
+from squad.config.supervision import RestartConfig
 from squad.durations import parse_duration, parse_size
 
 ROOT = Path(__file__).parents[2]

@@ -75,6 +75,27 @@ def test_it_returns_when_all_is_ready_and_the_squad_stays(squad: RunningSquad) -
         squad.end_everything()
 
 
+def test_it_lets_go_of_what_its_caller_had_open(squad: RunningSquad, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    command = [sys.executable, "-m", "squad.cli", "start", "--config", str(squad.config), "--detach"]
+    try:
+        subprocess.run(command, env=squad._env, cwd=tmp_path, pass_fds=[writer], timeout=60, check=True)
+        os.close(writer)
+        os.set_blocking(reader, False)
+        assert os.read(reader, 1) == b"", "the end: nobody else has it"
+        squad.cli("stop")
+    finally:
+        os.close(reader)
+        squad.end_everything()
+
+
+def test_the_launcher_is_not_started_by_hand() -> None:
+    command = [sys.executable, "-m", "squad.launcher"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "squad: the launcher is started by another program\nsquad:   hint: squad start\n"
+
+
 def pid(squad: RunningSquad) -> int:
     holder = Home(squad.home).launcher()
     assert holder is not None

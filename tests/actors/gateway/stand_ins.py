@@ -194,6 +194,7 @@ class Served:
             reads=self.inside,
             agents=frozenset(HANDLED) | {"storage", "monitor"},
             sizes={"checker": (2, 8)},
+            source=None,
         )
         self._listener = listen(home)
         self.path = str(home / "control.sock")

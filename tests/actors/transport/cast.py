@@ -289,7 +289,10 @@ class Family(Echo):
 
 @dataclass(frozen=True, slots=True)
 class SetTimers:
+    """Answered with Rang once they have all rung. The handler is ``busy`` for so many seconds."""
+
     seconds: tuple[float, ...]
+    busy: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +354,9 @@ class Versatile(Echo):
         self.client, self.timers = sender, len(msg.seconds)
         for seconds in msg.seconds:
             self.after(seconds, seconds)
+        until = time.monotonic() + msg.busy
+        while time.monotonic() < until:
+            pass
 
     def on_timer(self, token: float) -> None:
         self.rang.append(token)

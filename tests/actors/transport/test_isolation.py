@@ -17,7 +17,7 @@ from squad.actors.transport import System
 from squad.actors.transport.inbox import Inbox
 from squad.actors.transport.lanes import LENGTH, TAKEN, UNREADABLE
 from tests.actors.transport.cast import Echo, Family, Raise, Said, Say
-from tests.actors.transport.watching import tree
+from tests.actors.transport.watching import read_all, tree
 from tests.running import eventually
 
 NOBODY = 65534
@@ -98,7 +98,7 @@ def test_the_kernel_is_asked_who_connects_before_a_byte_is_read(
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)  # so that this very process is another user
 
     with deliver(tmp_path / "box", pickle.dumps(Bomb())) as intruder:
-        box.read_all()
+        read_all(box)
 
         with suppress(ConnectionResetError):
             assert intruder.recv(1) == b""
@@ -108,7 +108,7 @@ def test_the_kernel_is_asked_who_connects_before_a_byte_is_read(
 
 def test_the_same_user_is_listened_to(box: Inbox, tmp_path: Path) -> None:
     with deliver(tmp_path / "box", pickle.dumps(("me", "hello"))) as sender:
-        box.read_all()
+        read_all(box)
 
         assert sender.recv(1) == TAKEN
     assert list(box.messages) == [("me", "hello")]
@@ -116,7 +116,7 @@ def test_the_same_user_is_listened_to(box: Inbox, tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_answered_so(box: Inbox, tmp_path: Path) -> None:
     with deliver(tmp_path / "box", b"no pickle") as sender:
-        box.read_all()
+        read_all(box)
 
         assert sender.recv(1) == UNREADABLE
     assert not box.messages
@@ -125,11 +125,11 @@ def test_what_cannot_be_read_is_answered_so(box: Inbox, tmp_path: Path) -> None:
 def test_half_a_message_waits_for_the_other_half_and_is_dropped_without_it(box: Inbox, tmp_path: Path) -> None:
     data = pickle.dumps(("me", "hello"))
     with deliver(tmp_path / "box", data, cut=12) as sender, deliver(tmp_path / "box", data, cut=3) as other:
-        box.read_all()
+        read_all(box)
         assert not box.messages
         sender.sendall(data[12 - LENGTH.size :])
         other.close()
-        box.read_all()
+        read_all(box)
 
         assert sender.recv(1) == TAKEN
     assert list(box.messages) == [("me", "hello")]

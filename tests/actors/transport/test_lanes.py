@@ -13,6 +13,7 @@ import pytest
 from squad.actors.transport import lanes as module
 from squad.actors.transport.inbox import Inbox
 from squad.actors.transport.lanes import TAKEN, Fate, Lanes
+from tests.actors.transport.watching import read_all
 from tests.running import eventually
 
 Listen = Callable[..., socket.socket]
@@ -54,7 +55,7 @@ def run(lanes: Lanes, until: Callable[[], object], *boxes: Inbox) -> None:
             lanes.advance(descriptor)
         lanes.attend()
         for box in boxes:
-            box.read_all()
+            read_all(box)
         return until()
 
     eventually(once, "what the lanes were run for")

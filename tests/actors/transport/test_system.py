@@ -11,8 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+from thespian.actors import ActorSystem
 
 from squad.actors.transport import System, open_system, version
+from squad.actors.transport.folder import open_folder
+from squad.actors.transport.system_base import FOLDER, register
 from squad.errors import HomeError, StartError
 from tests.actors.transport.cast import (
     Came,
@@ -132,6 +135,19 @@ def test_create_fails_when_the_admin_is_dead(system: System) -> None:
 
     with pytest.raises(StartError, match="Echo did not start"):
         system.create(Echo)
+
+
+def test_thespians_own_interface_works(run_dir: Path) -> None:
+    folder = open_folder(run_dir)
+    thespian = ActorSystem(register(), capabilities={FOLDER: folder}, transientUnique=True)
+    try:
+        echo = thespian.createActor(Echo)
+        thespian.tell(echo, Count(3))
+        assert thespian.ask(echo, WhatCame(), 5) == Came((3,), 0)
+        pid = thespian.ask(echo, Say(), 5).pid
+    finally:
+        thespian.shutdown()
+    assert all_gone([pid])
 
 
 # -- closing -----------------------------------------------------------------------------------------------------------

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import select
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+
+from squad.actors.transport.inbox import Inbox
 
 
 def alive(pid: int) -> bool:
@@ -39,6 +42,19 @@ def descriptors(pid: int) -> list[str]:
         with suppress(FileNotFoundError):  # closed while we looked
             found.append(str(descriptor.readlink()))
     return found
+
+
+def read_all(box: Inbox) -> None:
+    """The loop of an inbox's owner, until nothing more is there."""
+    while True:
+        poll = select.poll()
+        for descriptor in box.descriptors():
+            poll.register(descriptor, select.POLLIN)
+        found = poll.poll(0)
+        if not found:
+            return
+        for descriptor, _events in found:
+            box.read(descriptor)
 
 
 def inode(descriptor_link: str) -> str:

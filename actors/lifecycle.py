@@ -1,0 +1,407 @@
+"""Starts, ends and restarts of the supervisor's children: what is done about each, as the configuration says.
+
+The supervisor's actor feeds it news; it starts and ends processes through the actor. Every child is in one of these
+states of not running: ``waiting`` (for those it starts after), ``restarting`` (its delay has not passed),
+``quarantined``, ``stopped``.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+from squad.actors import blackbox, tree
+from squad.actors.base import Actor, Spawned
+from squad.actors.children import CORE, Child, ChildSpec, Convoy, convoy_key
+from squad.actors.groups import Group, group_of, waits_for
+from squad.actors.protocol import Address, Begin, Boot, Drain, Record, Released, Share, StorageAt
+from squad.actors.restarts import RestartBudget
+from squad.config.schema import SquadConfig
+from squad.config.supervision import RestartConfig
+
+_START_LIMIT = 30.0  # seconds in which a new process must say Started
+_FORK_AGAIN = 1.0  # seconds until a fork that failed is tried again
+
+
+class Host(Protocol):
+    """What the actor does for its lifecycle."""
+
+    def tell(self, address: Address, msg: object) -> None: ...
+    def spawn(self, actor_class: type[Actor]) -> Spawned: ...
+    def after(self, seconds: float, token: Any) -> None: ...
+    def leave(self, status: int = 0, farewell: float = 2.0) -> NoReturn: ...
+    def roster_changed(self) -> None: ...
+
+
+class Lifecycle:
+    """The table of children and convoys, and the rules by which they come and go."""
+
+    def __init__(self, host: Host, boot: Boot, actors: Mapping[str, type[Actor]], log: logging.Logger) -> None:
+        home, config, only = Path(boot.home), boot.config, boot.only
+        self.children: dict[str, Child] = {}
+        self.convoys: dict[str, Convoy] = {}
+        self.hands = home / "run" / "hand"
+        self.unreleased: dict[str, Released] = {}  # said to storage, not yet acknowledged
+        self.stopping = False
+        self.config: SquadConfig = config
+        self.recipients = boot.recipients
+        self.groups: dict[str, Group] = {}
+        self._host = host
+        self._home = home
+        self._actors = actors
+        self._log = log
+        self._history: list[Record] = []  # waits for storage to be there
+        self._serving = False  # whether a storage of this tree ever came up
+        # What the killed squad had in hand; its black boxes are older than every worker of this one.
+        self._in_hand = {worker: (hand.row, hand.fence) for worker, hand in blackbox.read_all(self.hands).items()}
+        for worker in self._in_hand:
+            blackbox.discard(self.hands, worker)
+        self.hands.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for kind in CORE:
+            if kind != "scheduler":
+                self._add(ChildSpec(kind, kind))
+        self.fit_scheduler()
+        self.regroup()
+        for name in config.recipients:
+            self.declare(name, stopped=only is not None and name not in only)
+
+    # -- the table --------------------------------------------------------------------------------------------------
+
+    @property
+    def storage(self) -> Child:
+        return self.children["storage"]
+
+    def by_worker(self, worker: str) -> Child | None:
+        """The child that this very process is; None for one that is gone."""
+        child = self.children.get(worker.rpartition(".")[0])
+        return child if child is not None and child.worker == worker else None
+
+    def named(self, name: str) -> list[Child]:
+        """A child, or every worker of a convoy."""
+        return [c for c in self.children.values() if name in (c.name, c.spec.recipient)]
+
+    def workers(self, convoy: Convoy) -> list[Child]:
+        return [c for c in self.children.values() if c.spec.kind == "worker" and c.spec.recipient == convoy.name]
+
+    def declare(self, name: str, *, stopped: bool = False) -> None:
+        """Enter an agent or a convoy of the configuration into the table. ``start_waiting`` starts it."""
+        if name in self.config.agents:
+            child = self._add(ChildSpec(name, "agent", name, self.config.agents[name]))
+            child.become("stopped" if stopped else "waiting")
+        else:
+            settings = self.config.convoys[name]
+            self.convoys[name] = Convoy(name, settings, settings.min, stopped=stopped)
+
+    def fit_scheduler(self) -> None:
+        """There is a scheduler exactly while the configuration has schedules."""
+        if not self.config.schedules:
+            self.remove("scheduler")
+        elif "scheduler" not in self.children:
+            self._add(ChildSpec("scheduler", "scheduler")).become("waiting")
+
+    def regroup(self) -> None:
+        """Take up the groups of the configuration; a group that stays keeps its history."""
+        rules = self.config.supervision
+        self.groups = {
+            name: Group(name, settings, known.budget if (known := self.groups.get(name)) else _budget(rules.restarts))
+            for name, settings in rules.groups.items()
+        }
+
+    def _add(self, spec: ChildSpec) -> Child:
+        own = spec.settings.restarts if spec.settings is not None else None
+        self.children[spec.name] = Child(spec, _budget(own or self.config.supervision.restarts))
+        return self.children[spec.name]
+
+    # -- starts -----------------------------------------------------------------------------------------------------
+
+    def start(self, child: Child) -> None:
+        """Start its process now, whatever it should wait for."""
+        if self.stopping or child.running:
+            return
+        child.forget_process()
+        child.become("starting")
+        extra: dict[str, Any] = {}
+        if child.spec.kind == "storage":
+            extra["alive"] = [c.worker for c in self.children.values() if c.running] + list(self.unreleased)
+            if not self._serving:
+                extra = {"alive": None, "in_hand": self._in_hand}
+        elif not child.spec.core:
+            extra["recipients"] = self.recipients
+            if child.spec.kind == "worker":
+                extra["share"] = self.convoys[child.spec.recipient].size
+        child.address, child.pid = self._host.spawn(self._actors[child.spec.kind])
+        child.spawned, child.created = time.monotonic(), time.time()
+        if child.pid is None:
+            child.last_error = "no process could be forked for it"
+            delay = child.budget.crashed(time.monotonic())
+            self._again(child, child.last_error, None if delay is None else max(delay, _FORK_AGAIN))
+            return
+        begin = Begin(child.spec, child.new_worker(), str(self._home), self.config, self.storage.address, extra)
+        self._host.tell(child.address, begin)
+
+    def storage_ready(self, address: Address, kept: Mapping[str, str]) -> None:
+        """Storage serves, for the first time in this tree or again."""
+        self.storage.address = address  # the address that spawn gave is known only here
+        self.storage.become("ready")
+        for released in self.unreleased.values():
+            self._host.tell(address, released)
+        for record in self._history:
+            self._host.tell(address, record)
+        self._history.clear()
+        for other in self.children.values():
+            if other is not self.storage and other.running:
+                self._host.tell(other.address, StorageAt(address))
+        if not self._serving:
+            self._serving = True
+            for child in self.children.values():
+                if child.spec.core and child is not self.storage:
+                    child.become("waiting")
+            for convoy in self.convoys.values():
+                if (text := kept.get(convoy_key(convoy.name))) is not None:
+                    convoy.recall(text)
+                self.fit(convoy)
+        self.start_waiting()
+
+    def start_waiting(self) -> None:
+        """Start everybody that waits and need not any more. Called at every news that may end a wait."""
+        if not self._serving or self.stopping:
+            return
+        for child in list(self.children.values()):
+            if child.state == "waiting" and not self.obstacles(child):
+                self.start(child)
+
+    def obstacles(self, child: Child) -> list[str]:
+        """What a child waits for before it starts, as names."""
+        if not self.storage.ready:
+            return [] if child is self.storage else ["storage"]
+        if child.spec.core:
+            return []
+        name = child.spec.recipient
+        after = {n: settings.after for n, settings in self.config.recipients.items()}
+        found = [other for other in waits_for(name, after, self.groups.values()) if not self._ready(other)]
+        group = group_of(name, self.groups.values())
+        if group is not None:  # members that are restarted together end together first
+            found += [c.name for m in group.settings.members for c in self.named(m) if c.after_exit == "regroup"]
+        return found
+
+    def _ready(self, name: str) -> bool:
+        """Whether what starts after ``name`` may start: it is ready, or it ended because its work is done."""
+        if name in self.convoys:
+            convoy = self.convoys[name]
+            return sum(worker.ready for worker in self.workers(convoy)) >= convoy.size
+        child = self.children.get(name)
+        return child is not None and (child.ready or child.finished)
+
+    # -- ends -------------------------------------------------------------------------------------------------------
+
+    def sweep(self) -> None:
+        """Notice every process that has ended, however the news of it got lost."""
+        for child in list(self.children.values()):
+            if child.running and child.gone():
+                self._ended(child)
+            elif child.running and not child.started and time.monotonic() - child.spawned > _START_LIMIT:
+                child.kill(f"did not start within {_START_LIMIT:g} s")
+
+    def _ended(self, child: Child) -> None:
+        reason = child.leaving or child.killed_for or "its process died"
+        if not child.spec.core:
+            hand = blackbox.read(self.hands, child.worker)
+            blackbox.discard(self.hands, child.worker)
+            self._release(child, hand, reason)
+        child.pid, child.report, child.address = None, None, None
+        self._host.roster_changed()
+        after_exit, child.after_exit = child.after_exit, "by budget"
+        if self.stopping:
+            child.become("stopped")
+        elif after_exit == "remove":
+            del self.children[child.name]
+        elif after_exit == "quarantine":
+            child.become("quarantined")
+        elif after_exit in ("again", "regroup"):
+            child.become("waiting")
+        elif child.leaving and not child.finished:
+            self._again(child, reason, 0.0)
+        else:
+            self._by_its_type(child, reason)
+        self.start_waiting()
+
+    def _by_its_type(self, child: Child, reason: str) -> None:
+        """It crashed, or it is done: what its restart type says."""
+        settings = child.spec.settings
+        kind = settings.restart if settings is not None else "permanent"
+        if not child.finished:
+            child.last_error = child.last_error if child.killed_for else reason
+        if kind == "temporary" or (kind == "transient" and child.finished):
+            child.become("stopped")
+            self._log.log(
+                logging.INFO if child.finished else logging.ERROR, "%s has ended and stays so: %s", child.name, reason
+            )
+            self.note("ended", child.name, reason)
+            return
+        group = group_of(child.spec.recipient, self.groups.values())
+        delay = (group or child).budget.crashed(time.monotonic())
+        if group is not None:
+            for name in group.with_(child.spec.recipient):
+                for other in self.named(name):
+                    self._with_group(other, quarantine=delay is None, because=child.name)
+        self._again(child, reason, delay)
+
+    def _with_group(self, other: Child, *, quarantine: bool, because: str) -> None:
+        reason = f"{because} of its group crashed"
+        if quarantine:
+            other.last_error = reason
+            if other.running:
+                other.after_exit = "quarantine"
+                other.kill(reason)
+            else:
+                other.become("quarantined")
+        elif other.running:
+            other.after_exit = "regroup"
+            other.restarts += 1
+            self.drain(other)
+            self.note("restarted", other.name, reason)
+
+    def _again(self, child: Child, reason: str, delay: float | None) -> None:
+        if delay is None and child.spec.core:
+            self._log.critical("%s crashes again and again (%s): starting the whole tree again", child.name, reason)
+            self._host.leave(70)
+        if delay is None:
+            child.become("quarantined")
+            self._log.error(
+                "%s is quarantined: more than %d restarts in %g s; last: %s. When it is mended: squad restart %s",
+                child.name,
+                child.budget.intensity,
+                child.budget.period,
+                reason,
+                child.spec.recipient,
+            )
+            self.note("quarantined", child.name, reason)
+            return
+        child.restarts += 1
+        self._log.warning("%s is started again in %.1f s: %s", child.name, delay, reason)
+        self.note("restarted", child.name, reason)
+        if delay:
+            child.become("restarting")
+            self._host.after(delay, ("start", child.name))
+        else:
+            child.become("waiting")
+            self.start_waiting()
+
+    def delay_over(self, name: str) -> None:
+        child = self.children.get(name)
+        if child is not None and child.state == "restarting":
+            child.become("waiting")
+            self.start_waiting()
+
+    # -- by request -------------------------------------------------------------------------------------------------
+
+    def grace(self, child: Child) -> float:
+        """Seconds that its running handler has when it stops."""
+        settings = child.spec.settings
+        own = settings.shutdown if settings is not None else None
+        return self.config.supervision.shutdown if own is None else own
+
+    def drain(self, child: Child) -> None:
+        """Let it finish what it has in hand, for its grace, and end. What comes after that is its ``after_exit``."""
+        if child.running:
+            child.become("draining")
+            self._host.tell(child.address, Drain())
+            self._host.after(self.grace(child), ("drained-by", child.worker))
+
+    def drained(self, worker: str, why: str = "stopped") -> None:
+        """It has nothing in hand any more, or its grace is over. What it has is given back without a charge."""
+        child = self.by_worker(worker)
+        if child is not None and child.running:
+            child.leaving = child.leaving or why
+            child.kill(why)
+
+    def restart(self, name: str) -> list[str]:
+        """Restart a child or a convoy, ending a quarantine; the names of what is restarted, [] for a stranger."""
+        if name in self.convoys and self.convoys[name].stopped:
+            self.convoys[name].stopped = False
+            self.fit(self.convoys[name])
+            self.start_waiting()
+            return [name]
+        named = self.named(name)
+        group = group_of(named[0].spec.recipient, self.groups.values()) if named else None
+        if group is not None:  # a group is quarantined as one, and comes back as one
+            group.budget.reset()
+            members = [child for member in group.settings.members for child in self.named(member)]
+            named += [child for child in members if child.state == "quarantined" and child not in named]
+        for child in named:
+            child.budget.reset()
+            self._restart(child)
+        self.start_waiting()
+        return [child.name for child in named]
+
+    def _restart(self, child: Child) -> None:
+        if not child.running:
+            child.become("waiting")
+            return
+        child.after_exit = "again"
+        if child.spec.core:
+            child.kill("restarted by hand")
+        else:
+            self.drain(child)
+
+    def remove(self, name: str) -> None:
+        """End an agent or a convoy that the configuration does not name any more."""
+        for child in self.named(name):
+            child.after_exit = "remove"
+            if child.running:
+                self.drain(child)
+            else:
+                del self.children[child.name]
+        self.convoys.pop(name, None)
+
+    def fit(self, convoy: Convoy) -> None:
+        """Bring a convoy to its size: start what is missing, drain what is too much."""
+        if convoy.stopped:
+            return
+        workers = self.workers(convoy)
+        staying = [child for child in workers if child.after_exit != "remove"]
+        taken = {child.name for child in workers}
+        numbers = iter(range(1, convoy.size + len(taken) + 1))
+        while len(staying) < convoy.size:
+            spec = next(spec for number in numbers if (spec := convoy.spec(number)).name not in taken)
+            staying.append(self._add(spec))
+            staying[-1].become("waiting")
+        # Idle ones go first; among those the youngest.
+        surplus = sorted(staying, key=lambda c: (c.state == "busy", -c.spawned))[: len(staying) - convoy.size]
+        for child in surplus:
+            if child.running:
+                child.after_exit = "remove"
+                self.drain(child)
+            else:
+                del self.children[child.name]
+        for child in self.workers(convoy):
+            if child.running:
+                self._host.tell(child.address, Share(convoy.size))
+        self.start_waiting()
+
+    # -- what storage is told ---------------------------------------------------------------------------------------
+
+    def _release(self, child: Child, hand: blackbox.Hand | None, reason: str) -> None:
+        row = None if hand is None else (hand.row, hand.fence)
+        charge = not child.leaving and not self.stopping
+        self.unreleased[child.worker] = Released(child.worker, row, reason, charge)
+        if self.storage.running:
+            self._host.tell(self.storage.address, self.unreleased[child.worker])
+
+    def note(self, kind: str, subject: str, reason: str) -> None:
+        """Record an event."""
+        self.record(Record(events=((kind, subject, tree.as_json({"reason": reason})),)))
+
+    def record(self, record: Record) -> None:
+        if self.storage.ready:
+            self._host.tell(self.storage.address, record)
+        else:
+            self._history.append(record)
+
+
+def _budget(rules: RestartConfig) -> RestartBudget:
+    return RestartBudget(rules.intensity, rules.period, rules.backoff, rules.cap, rules.jitter, random.random)

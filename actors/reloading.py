@@ -1,0 +1,191 @@
+"""A configuration that changed while the squad runs: what that means for each actor, and doing just that.
+
+The plan is pure: two configurations in, names and reasons out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from squad.actors.lifecycle import Lifecycle
+from squad.actors.protocol import Address, Configured
+from squad.config.schema import AgentConfig, ConvoyConfig, SquadConfig
+
+_ACCEPTED = "reloaded.pickle"  # in the home: what a tree that is started again runs with
+
+# Keys that the supervisor or the storage read themselves, so that the agent's process can stay.
+_LIVE = {"restart", "restarts", "shutdown", "after", "retry", "queue"}
+_SIZE = {"min", "max", "memory_per_worker"}
+_TOLD = ("agent", "worker", "storage")  # who takes up a new configuration as it goes; others are started again
+Recipients = Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a squad runs: its configuration, who handles what, and the fingerprints of the agents' code."""
+
+    config: SquadConfig
+    recipients: Recipients
+    prints: Mapping[str, str]
+
+    @classmethod
+    def of(cls, config: SquadConfig, recipients: Recipients) -> Deployment:
+        """With the code as it is now."""
+        prints = {name: fingerprint(settings, config.base_dir) for name, settings in config.recipients.items()}
+        return cls(config, recipients, prints)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a reload does, by name. ``restart`` and ``core`` say why; ``resize`` holds the new (min, max)."""
+
+    start: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ()
+    restart: dict[str, str] = field(default_factory=dict)
+    resize: dict[str, tuple[int, int]] = field(default_factory=dict)
+    core: dict[str, str] = field(default_factory=dict)
+    live: tuple[str, ...] = ()  # settings that change without a restart
+
+    def __bool__(self) -> bool:
+        return bool(self.start or self.stop or self.restart or self.resize or self.core or self.live)
+
+    def __str__(self) -> str:
+        parts = [
+            f"start {', '.join(self.start)}" if self.start else "",
+            f"stop {', '.join(self.stop)}" if self.stop else "",
+            f"restart {', '.join([*self.restart, *self.core])}" if self.restart or self.core else "",
+            f"resize {', '.join(self.resize)}" if self.resize else "",
+            f"change {', '.join(self.live)}" if self.live else "",
+        ]
+        return "; ".join(part for part in parts if part) or "nothing changed"
+
+    def shown(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {
+            "start": list(self.start),
+            "stop": list(self.stop),
+            "restart": [{"name": name, "reason": reason} for name, reason in {**self.restart, **self.core}.items()],
+            "resize": [{"name": name, "min": low, "max": high} for name, (low, high) in self.resize.items()],
+            "change": list(self.live),
+        }
+
+
+def fingerprint(settings: AgentConfig, base_dir: Path) -> str:
+    """Of the file that an agent's class is in, so that edited code counts as a change; "" for installed modules."""
+    path = (settings.class_ or "").rpartition(":")[0]
+    if not path.endswith(".py"):
+        return ""
+    try:
+        return hashlib.sha256((base_dir / path).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def plan(was: Deployment, now: Deployment) -> Plan:
+    """What has to happen for ``now`` to be true where ``was`` is."""
+    old, new = was.config, now.config
+    before, after = old.recipients, new.recipients
+    stay = [name for name in after if name in before and type(before[name]) is type(after[name])]
+    restart: dict[str, str] = {}
+    resize: dict[str, tuple[int, int]] = {}
+    live: list[str] = []
+    for name in stay:
+        changed = _changed(before[name], after[name])
+        if was.prints.get(name) != now.prints.get(name):
+            changed.append("its code")
+        if reason := [key for key in changed if key not in _LIVE | _SIZE]:
+            restart[name] = f"{', '.join(reason)} changed"
+        live += [f"{name}: {key}" for key in changed if key in _LIVE]
+        settings = after[name]
+        if isinstance(settings, ConvoyConfig) and any(key in _SIZE for key in changed):
+            resize[name] = (settings.min, settings.max)
+    for key in _changed(old, new):
+        if key in ("logging", "supervision", "name"):
+            live += [f"{key}: {part}" for part in _changed(getattr(old, key), getattr(new, key))] or [key]
+    core = {}
+    if old.store != new.store:
+        core["storage"] = "store changed"
+    if old.logging != new.logging or old.monitor != new.monitor or set(old.convoys) != set(new.convoys) or resize:
+        core["monitor"] = "monitor, convoys or logging changed"
+    same = (old.limits, old.logging, old.schedules) == (new.limits, new.logging, new.schedules)
+    if was.recipients != now.recipients or restart or not same:
+        core["gateway"] = "agents, their types, limits, schedules or logging changed"
+    if old.schedules and new.schedules and (old.schedules, old.logging, old.name) != (
+        new.schedules,
+        new.logging,
+        new.name,
+    ):
+        core["scheduler"] = "schedules or logging changed"
+    return Plan(
+        start=tuple(name for name in after if name not in stay),
+        stop=tuple(name for name in before if name not in stay),
+        restart=restart,
+        resize=resize,
+        core=core,
+        live=tuple(live),
+    )
+
+
+def _changed(old: Any, new: Any) -> list[str]:
+    """Keys whose values differ, as they are written in the file; [] for plain values."""
+    fields = getattr(type(new), "model_fields", {})
+    return [field.serialization_alias or key for key, field in fields.items() if getattr(old, key) != getattr(new, key)]
+
+
+def carry_out(plan: Plan, life: Lifecycle, deployment: Deployment, tell: Callable[[Address, Any], None]) -> None:
+    """Do what the plan says. Messages of what is stopped stay in the store; nothing running is cut before its grace."""
+    for name in plan.stop:
+        life.remove(name)
+    config = deployment.config
+    life.config, life.recipients = config, dict(deployment.recipients)
+    life.regroup()
+    life.fit_scheduler()
+    for name, settings in config.recipients.items():
+        for child in life.named(name):
+            child.take_settings(settings)
+        if name in life.convoys and isinstance(settings, ConvoyConfig):
+            life.convoys[name].take_settings(settings)
+    for name in plan.start:
+        life.declare(name)
+    for name in plan.restart:
+        life.restart(name)
+    for convoy in life.convoys.values():
+        life.fit(convoy)
+    for child in life.children.values():
+        if child.running and child.spec.kind in _TOLD and child.name not in plan.core:
+            tell(child.address, Configured(config, dict(deployment.recipients)))
+    for name in plan.core:
+        life.restart(name)
+    life.start_waiting()
+    life.note("reloaded", config.name, str(plan))
+
+
+def keep(home: Path, deployment: Deployment) -> None:
+    """Have a tree that is started again run with this configuration, not with the one the launcher began with."""
+    path = home / _ACCEPTED
+    new = path.with_suffix(".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        pickle.dump((deployment.config, dict(deployment.recipients)), file)
+    new.replace(path)
+
+
+def kept(home: Path) -> tuple[SquadConfig, dict[str, frozenset[str]]] | None:
+    """What ``keep`` kept since this launcher began; None when nothing was reloaded."""
+    try:
+        data = (home / _ACCEPTED).read_bytes()
+    except FileNotFoundError:
+        return None
+    config, recipients = pickle.loads(data)  # noqa: S301 - our own, in a folder that only we can write to
+    return config, recipients
+
+
+def forget(home: Path) -> None:
+    """A launcher begins: it runs with the configuration that it was given."""
+    (home / _ACCEPTED).unlink(missing_ok=True)

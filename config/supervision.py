@@ -1,0 +1,119 @@
+"""How processes are started, watched, restarted and stopped, in Erlang/OTP's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from squad.config.section import Section
+from squad.config.values import Duration, Name, blank_mapping, written
+
+RestartType = Literal["permanent", "transient", "temporary"]
+Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
+
+
+class RestartConfig(Section):
+    """When a process that crashed is started again: at once, then after waits that double from `backoff` to `cap`."""
+
+    intensity: int = Field(
+        default=3, ge=0, description="Restarts within `period`; one more and the agent is quarantined."
+    )
+    period: Duration = Field(default=written("60s"), gt=0, description="Time within which restarts are counted.")
+    backoff: Duration = Field(default=written("100ms"), description="Wait before the second restart in a row.")
+    cap: Duration = Field(default=written("30s"), description="Longest wait between two restarts.")
+    jitter: float = Field(default=0.2, ge=0, le=1, description="Random part taken off each wait: 0.2 is up to 20 %.")
+
+
+class ReadyConfig(Section):
+    """When an agent counts as ready, beyond its own `start`: when a file exists, or a command ends with status 0."""
+
+    file: str | None = Field(default=None, description="A path, relative to the configuration's folder.")
+    command: list[str] | None = Field(
+        default=None, min_length=1, description="A program and its arguments, run in the configuration's folder."
+    )
+    every: Duration = Field(default=written("500ms"), gt=0, description="Time between two looks.")
+    within: Duration = Field(default=written("60s"), gt=0, description="Time after which the start has failed.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ReadyConfig:
+        if (self.file is None) == (self.command is None):
+            raise PydanticCustomError("ready_when", "needs either file or command")
+        return self
+
+
+class GroupConfig(Section):
+    """Agents and convoys that are restarted together. They share one restart budget."""
+
+    strategy: Strategy = Field(
+        default="one_for_all",
+        description="When a member crashes: restart `one_for_all`; with `rest_for_one` it and those listed after it; "
+        "with `one_for_one` only itself.",
+    )
+    members: list[Name] = Field(min_length=1, description="Names of agents and convoys, in the order of their start.")
+
+
+class HealthConfig(Section):
+    """How Squad finds out that a process has stopped answering."""
+
+    interval: Duration = Field(default=written("30s"), gt=0, description="Time between two health checks.")
+    timeout: Duration = Field(default=written("5s"), gt=0, description="Time in which an actor must answer one.")
+    hung_after: Duration = Field(
+        default=written("30s"), gt=0, description="Silence after which an actor is hung and is restarted."
+    )
+
+
+class SupervisionConfig(Section):
+    """How Squad watches its processes, restarts them and stops them."""
+
+    restarts: RestartConfig = Field(default_factory=RestartConfig, description="Restarts, unless an agent has its own.")
+    shutdown: Duration = Field(
+        default=written("30s"), description="Time for running handlers to end when the squad stops."
+    )
+    groups: Annotated[dict[Name, GroupConfig], BeforeValidator(blank_mapping)] = Field(
+        default_factory=dict, description="Groups of agents and convoys that are restarted together."
+    )
+    health: HealthConfig = Field(default_factory=HealthConfig, description="Health checks.")
+
+
+def problems(recipients: Iterable[str], after: Mapping[str, list[str]], supervision: SupervisionConfig) -> list[str]:
+    """What names in `after` and in groups that do not fit together, as sentences."""
+    known = set(recipients)
+    found = [
+        f"{name} starts after {other!r}, which is neither an agent nor a convoy"
+        for name, others in after.items()
+        for other in others
+        if other not in known
+    ]
+    member_of: dict[str, str] = {}
+    for group, settings in supervision.groups.items():
+        for member in settings.members:
+            if member not in known:
+                found.append(f"the group {group} has a member {member!r}, which is neither an agent nor a convoy")
+            elif member in member_of:
+                found.append(f"{member} is in two groups, or twice in one: {member_of[member]} and {group}")
+            member_of[member] = group
+    return found or [f"{' after '.join(cycle)}: a circle, so none could start" for cycle in circles(after)]
+
+
+def circles(after: Mapping[str, list[str]]) -> list[list[str]]:
+    """One circle of the start order, as the names along it with the first again at the end; [] without one."""
+    done: set[str] = set()
+
+    def walk(name: str, path: list[str]) -> list[str] | None:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return None
+        for other in after.get(name, ()):
+            if (found := walk(other, [*path, name])) is not None:
+                return found
+        done.add(name)
+        return None
+
+    for name in after:
+        if (found := walk(name, [])) is not None:
+            return [found]
+    return []

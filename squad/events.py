@@ -1,0 +1,205 @@
+"""What can happen in a squad, in one place: every kind of event, what it means, and what its details say.
+
+Some events are rows of the table ``events``, recorded with ``event``. Those of messages would be too many rows: they
+are derived from the times in the tables of messages when they are read (``squad.store.history``). ``docs/events.md`` is
+made from here:
+
+    python -m squad.events > docs/events.md
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, get_args
+
+RecordedKind = Literal[
+    "dropped",
+    "edited",
+    "quarantined",
+    "queue_warning",
+    "ready",
+    "reloaded",
+    "replayed",
+    "restarted",
+    "schedule_missed",
+    "stopped",
+]
+"""The kinds that are recorded as they happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """``meaning`` and the meanings of the ``fields`` are for people; ``subject`` says what the event is about."""
+
+    meaning: str
+    subject: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+class Event(NamedTuple):
+    """A row of the table ``events`` that is to be. Made by ``event`` alone. ``detail`` is a JSON object as text."""
+
+    kind: str
+    subject: str
+    detail: str
+
+
+def event(kind: RecordedKind, subject: str, **detail: Any) -> Event:
+    """An event to record: ``Record(events=(event("restarted", "checker-2", reason="its process died"),))``.
+
+    ``detail`` holds plain JSON values under the names that the catalogue gives for this kind. Raises ValueError for
+    another kind or another name; a test looks for that in every call.
+    """
+    if kind not in RECORDED:
+        raise ValueError(f"{kind!r} is no kind of event that is recorded: see squad.events")
+    if surplus := sorted(detail.keys() - RECORDED[kind].fields.keys()):
+        raise ValueError(f"an event {kind!r} has no details called {', '.join(surplus)}: see squad.events")
+    return Event(kind, subject, json.dumps(detail))
+
+
+_MESSAGE = "a message's id"
+_PROCESS = "an agent, a worker of a convoy, or a part of the core"
+_OF_A_MESSAGE = {"agent": "its recipient", "type": "its type"}
+
+DERIVED: dict[str, Kind] = {
+    "queued": Kind(
+        "A message was accepted and stored.",
+        _MESSAGE,
+        _OF_A_MESSAGE | {"sender": "who sent it", "priority": "1 (highest) to 10"},
+    ),
+    "started": Kind(
+        "A worker has it: while it runs the time is that of the hand-over, afterwards that at which the handler began.",
+        _MESSAGE,
+        _OF_A_MESSAGE | {"worker": "which worker"},
+    ),
+    "retried": Kind(
+        "An attempt at it failed, and it went back to the queue, to be tried again when its policy says.",
+        _MESSAGE,
+        _OF_A_MESSAGE
+        | {
+            "worker": "which worker had it",
+            "attempt": "the number of that attempt, from 1",
+            "outcome": "`error`, `timeout` or `crash`",
+            "error": "the error, with its traceback",
+        },
+    ),
+    "completed": Kind(
+        "Its handler ended well.",
+        _MESSAGE,
+        _OF_A_MESSAGE | {"worker": "which worker handled it", "duration_ms": "how long the handler ran, milliseconds"},
+    ),
+    "failed": Kind(
+        "It was refused, or its last attempt failed: it is a dead letter.",
+        _MESSAGE,
+        _OF_A_MESSAGE
+        | {
+            "worker": "which worker had it",
+            "attempt": "the number of its last attempt, from 1; a replay goes on counting",
+            "outcome": "`refused`, `error`, `timeout` or `crash`",
+            "error": "the error, with its traceback",
+        },
+    ),
+    "cancelled": Kind("It was cancelled.", _MESSAGE, _OF_A_MESSAGE | {"error": "by whom or why, if that is known"}),
+    "expired": Kind(
+        "Its time to live ran out before it was handled, or a full queue dropped it for a newer message.",
+        _MESSAGE,
+        _OF_A_MESSAGE | {"error": "which of the two"},
+    ),
+    "resized": Kind(
+        "A convoy was given another size.",
+        "the convoy",
+        {"from": "workers before", "to": "workers after", "reason": "why"},
+    ),
+}
+"""The kinds that are read from other tables."""
+
+RECORDED: dict[str, Kind] = {
+    "restarted": Kind("A process ended and is started again.", _PROCESS, {"reason": "how it ended"}),
+    "quarantined": Kind(
+        "A process ended too often and is not started again until `squad restart NAME`.",
+        _PROCESS,
+        {"reason": "how it ended the last time"},
+    ),
+    "ready": Kind("An agent can take messages, after a start or a restart.", _PROCESS, {}),
+    "stopped": Kind("An agent was stopped on purpose.", _PROCESS, {"reason": "why"}),
+    "reloaded": Kind(
+        "The configuration was read anew and what had changed was done.",
+        "the squad",
+        {
+            "started": "agents and convoys that are new",
+            "stopped": "those that are gone",
+            "restarted": "those that changed",
+            "resized": "convoys with another size",
+        },
+    ),
+    "queue_warning": Kind(
+        "More messages wait for an agent than its `queue.warn_at` allows. It is said once, until the queue has shrunk.",
+        "the agent or convoy",
+        {"queued": "how many wait", "limit": "the bound, `queue.limit`"},
+    ),
+    "schedule_missed": Kind(
+        "Times of a schedule passed while the squad was down.",
+        "the schedule",
+        {
+            "missed": "how many times",
+            "first": "the first of them",
+            "last": "the last of them",
+            "action": "what is done",
+        },
+    ),
+    "replayed": Kind("A dead letter was put back into its queue by hand.", _MESSAGE, _OF_A_MESSAGE),
+    "edited": Kind("A dead letter was given another payload by hand.", _MESSAGE, _OF_A_MESSAGE),
+    "dropped": Kind(
+        "A dead letter was deleted by hand.", _MESSAGE, _OF_A_MESSAGE | {"error": "the error that it had died of"}
+    ),
+}
+"""The kinds that are recorded in the table ``events`` as they happen."""
+
+CATALOGUE: dict[str, Kind] = DERIVED | RECORDED
+MESSAGES = frozenset(DERIVED) - {"resized"}
+"""The kinds that are read off messages."""
+assert set(RECORDED) == set(get_args(RecordedKind))  # noqa: S101 - the type and the catalogue are one list
+
+
+_PAGE = """\
+# Events
+
+Made from `squad/events.py` by `python -m squad.events > docs/events.md`; do not edit it by hand.
+
+`squad events` shows what has happened, the newest last, and with `-f` what happens from now on; see
+[commands](commands.md) for its filters and [JSON documents](json.md) for its form as JSON. Every event has a time, a
+kind, a subject, and details, which depend on its kind. A detail that is not known is left out.
+
+## Events of messages
+
+They are not stored: they are read from the times of the messages themselves, and of their failed attempts and the
+convoys' sizes. So what became of a message replaces what it was before. A message that was given back without an
+attempt (its worker was stopped, it asked to be handled later) shows the hand-over that counted.
+
+{derived}
+## Events of the squad
+
+They are rows of the table `events`, in the order in which they happened. A crash of the storage may lose the very last.
+
+{recorded}"""
+
+
+def page() -> str:
+    """The catalogue as Markdown: ``docs/events.md``."""
+    return _PAGE.format(derived=_table(DERIVED), recorded=_table(RECORDED))
+
+
+def _table(kinds: Mapping[str, Kind]) -> str:
+    rows = [
+        f"| `{name}` | {kind.meaning} | {kind.subject} | "
+        + "; ".join(f"`{detail}`: {meaning}" for detail, meaning in kind.fields.items())
+        + " |"
+        for name, kind in kinds.items()
+    ]
+    return "\n".join(["| kind | meaning | subject | details |", "| --- | --- | --- | --- |", *rows, ""])
+
+
+if __name__ == "__main__":
+    print(page(), end="")  # noqa: T201 - the page
