@@ -5,7 +5,6 @@ Its loop never runs user code, so pings, drains and storage's answers are met at
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from pathlib import Path
 from typing import Any, NoReturn
@@ -110,6 +109,7 @@ class AgentActor(Actor):
             black_box=BlackBox(self._home / "run" / "hand", self._worker),
             max_payload=self._config.limits.max_payload,
             log=logs.logger(self._spec.name),
+            clock=self.clock,
         )
         self._runner = Runner(
             self._make_agent,
@@ -151,7 +151,7 @@ class AgentActor(Actor):
             return 0
         if self._handle_rate is None:
             return self._window.size
-        now = time.monotonic()
+        now = self.clock.monotonic()
         tokens = self._handle_rate.level(now)
         if tokens < 1:
             self.after((1 - tokens) * 60 / self._handle_rate.per_minute + 0.001, _ASK)
@@ -177,7 +177,7 @@ class AgentActor(Actor):
         ]
         if fresh and self._runner is not None:
             if self._handle_rate is not None:
-                self._handle_rate.take(time.monotonic(), len(fresh))
+                self._handle_rate.take(self.clock.monotonic(), len(fresh))
             self._held.update({(lease.row, lease.fence): lease for lease in fresh})
             self._runner.tray.put(fresh)
             if self._draining:
@@ -209,7 +209,7 @@ class AgentActor(Actor):
             self._handled += outcome.kind == "done"
             if outcome.kind in ("error", "timeout", "refused"):
                 self._last_error = outcome.error.splitlines()[0] if outcome.error else outcome.kind
-            self._window.ended(outcome.duration_ms / 1000, time.monotonic())
+            self._window.ended(outcome.duration_ms / 1000, self.clock.monotonic())
             batch.append(outcome)
         if batch:
             if self._handle_rate is not None:
@@ -222,7 +222,7 @@ class AgentActor(Actor):
 
     def _send(self, outcomes: list[Outcome]) -> None:
         self._unsettled.update({(outcome.row, outcome.fence): outcome for outcome in outcomes})
-        self._sent_at = time.monotonic()
+        self._sent_at = self.clock.monotonic()
         self.tell(self._storage, Settle(self._spec.recipient, self._worker, tuple(outcomes)))
         self._start_ticking()
 
@@ -248,7 +248,7 @@ class AgentActor(Actor):
             return
         self._ticking = False
         self._look_at_handler()
-        if self._unsettled and time.monotonic() - self._sent_at > _RESEND:
+        if self._unsettled and self.clock.monotonic() - self._sent_at > _RESEND:
             self._ask_for_work(again=True)
             self._send(list(self._unsettled.values()))
         told = self._report()
@@ -260,9 +260,9 @@ class AgentActor(Actor):
         current = self._runner.current if self._runner else None
         if current is None:
             return
-        runs = time.time() - current.started
+        runs = self.clock.time() - current.started
         if runs > _HOARDING and self._window.size > 1:
-            self._window.ended(runs, time.monotonic())
+            self._window.ended(runs, self.clock.monotonic())
             self._ask_for_work()
             self._give_back()
         if runs > self._spec.settings.timeout:
@@ -290,7 +290,7 @@ class AgentActor(Actor):
         )
         if report == self._reported:
             return True
-        now = time.monotonic()
+        now = self.clock.monotonic()
         if now - self._reported_at < _TICK and self._reported is not None and report.state == self._reported.state:
             return False
         self._reported, self._reported_at = report, now
@@ -332,15 +332,15 @@ class AgentActor(Actor):
         if send is not None:
             per_minute, burst = send.per_minute / workers, max(1.0, send.burst / workers)
             if self._send_rate is None:
-                self._send_rate = SendRate(per_minute, burst, wait=send.when_empty == "wait")
+                self._send_rate = SendRate(per_minute, burst, wait=send.when_empty == "wait", clock=self.clock)
             else:
                 self._send_rate.set_rate(per_minute, burst)
         if handle is not None:
             per_minute, burst = handle.per_minute / workers, max(1.0, handle.burst / workers)
             if self._handle_rate is None:
-                self._handle_rate = TokenBucket(per_minute, burst, now=time.monotonic())
+                self._handle_rate = TokenBucket(per_minute, burst, now=self.clock.monotonic())
             else:
-                self._handle_rate.set_rate(per_minute, burst, time.monotonic())
+                self._handle_rate.set_rate(per_minute, burst, self.clock.monotonic())
 
     # -- the end ----------------------------------------------------------------------------------------------------
 

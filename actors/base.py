@@ -28,6 +28,7 @@ import thespian.actors as thespian
 from setproctitle import setproctitle
 
 from squad.actors.transport.processes import CRASHED, belongs_to_parent
+from squad.clock import SYSTEM, Clock
 
 Address = Any  # of an actor: can be compared with ==, sent in messages, and printed; cannot be a key of a dict
 
@@ -58,6 +59,7 @@ class Spawned(NamedTuple):
 class Actor(thespian.Actor):  # type: ignore[misc]
     """Made without arguments, in its own process; ``__init__`` cannot tell, spawn or set timers, ``started`` can."""
 
+    clock: Clock = SYSTEM
     _handlers: ClassVar[dict[type[Any], str]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from squad.actors.bucket import TokenBucket
+from squad.clock import SYSTEM, Clock
 from squad.durations import parse_duration
 from squad.errors import Problem, RateLimitError, RefusedError
 from squad.ids import new_id
@@ -21,27 +21,28 @@ from squad.store.rows import Lease, NewTask
 class SendRate:
     """An agent's token bucket for what it sends, shared by its handler thread and its actor (see ``squad inspect``)."""
 
-    def __init__(self, per_minute: float, burst: float, *, wait: bool) -> None:
-        self._bucket = TokenBucket(per_minute, burst, now=time.monotonic())
+    def __init__(self, per_minute: float, burst: float, *, wait: bool, clock: Clock = SYSTEM) -> None:
+        self._clock = clock
+        self._bucket = TokenBucket(per_minute, burst, now=clock.monotonic())
         self._lock = threading.Lock()
         self._wait = wait
 
     def level(self) -> float:
         with self._lock:
-            return self._bucket.level(time.monotonic())
+            return self._bucket.level(self._clock.monotonic())
 
     def set_rate(self, per_minute: float, burst: float) -> None:
         with self._lock:
-            self._bucket.set_rate(per_minute, burst, time.monotonic())
+            self._bucket.set_rate(per_minute, burst, self._clock.monotonic())
 
     def charge(self, stopped: threading.Event) -> None:
         """Take one token, waiting for it. Raises RateLimitError when told not to wait, or when ``stopped`` is set."""
         while True:
             with self._lock:
-                missing = self._bucket.take(time.monotonic())
+                missing = self._bucket.take(self._clock.monotonic())
             if missing <= 0:
                 return
-            if not self._wait or stopped.wait(missing):
+            if not self._wait or self._clock.wait(stopped, missing):
                 error = RateLimitError(
                     f"the send rate is used up; the next token comes in {missing:.1f} s",
                     hint="raise send_rate in the configuration, or let it wait: when_empty: wait",
@@ -77,6 +78,7 @@ class Context:
         state: StateCell | None,
         cancelled: threading.Event,
         max_payload: int,
+        clock: Clock = SYSTEM,
     ) -> None:
         self.agent = agent
         self.home = home
@@ -90,6 +92,7 @@ class Context:
         self._state: dict[str, Any] | None = None
         self._cancelled = cancelled
         self._max_payload = max_payload
+        self._clock = clock
 
     @property
     def message_id(self) -> str:
@@ -143,7 +146,7 @@ class Context:
             problems.append(Problem("payload", f"is larger than the limit of {self._max_payload} bytes"))
         if problems:
             raise RefusedError(f"a {kind.name!r} to {recipient!r} is refused: {problems[0]}", problems=problems)
-        not_before = None if delay is None else time.time() + parse_duration(delay)
+        not_before = None if delay is None else self._clock.time() + parse_duration(delay)
         if self._rate is not None:
             self._rate.charge(self._cancelled)
         task = NewTask(

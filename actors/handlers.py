@@ -12,9 +12,10 @@ that thread. What it returns is the message's result and must be something JSON 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NoReturn, TypeVar
 
+from squad.errors import RefusedError
 from squad.messages import MessageType, type_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,9 +52,12 @@ class Agent:
         cls.handlers = found
 
 
-def handles(message_class: type[Any]) -> Callable[[F], F]:
-    """Mark a method as the handler of a message type. It is called with the message and a Context."""
-    kind = type_of(message_class)
+def handles(message_class: type[Any] | str) -> Callable[[F], F]:
+    """Mark a method as the handler of a message type. It is called with the message and a Context.
+
+    A type that the configuration declares, under ``types``, is given by its name; its messages are dicts.
+    """
+    kind = _Named(message_class) if isinstance(message_class, str) else type_of(message_class)
 
     def mark(method: F) -> F:
         expected = [p for p in inspect.signature(method).parameters.values() if p.kind is not p.KEYWORD_ONLY]
@@ -63,6 +67,34 @@ def handles(message_class: type[Any]) -> Callable[[F], F]:
         return method
 
     return mark
+
+
+class _Named(MessageType):
+    """A type of which only the name is known. ``bind`` puts the declared one in its place."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, dict)
+
+    def decode(self, payload: str | bytes) -> NoReturn:
+        raise RefusedError(f"the type {self.name!r} is not declared", hint="declare it in the configuration, in types")
+
+    def schema(self) -> NoReturn:
+        raise RefusedError("the configuration does not declare it under types")
+
+
+def bind(agent_class: type[Agent], declared: Mapping[str, MessageType]) -> type[Agent]:
+    """The class with the types that it handles by name, as the configuration has ``declared`` them.
+
+    Names that are not declared stay as they are: ``problems`` finds them.
+    """
+    named = [name for name, (kind, _) in agent_class.handlers.items() if isinstance(kind, _Named)]
+    found = {name: (declared[name], agent_class.handlers[name][1]) for name in named if name in declared}
+    if not found:
+        return agent_class
+    about = {"__module__": agent_class.__module__, "__qualname__": agent_class.__qualname__}
+    bound: type[Agent] = type(agent_class.__name__, (agent_class,), about)
+    bound.handlers = {**agent_class.handlers, **found}
+    return bound
 
 
 def handled_types(agent_class: type[Agent]) -> dict[str, MessageType]:
@@ -78,6 +110,9 @@ def problems(agent_class: type[Any]) -> list[str]:
         return ["handles no message: mark a method with @handles(MessageType)"]
     found = []
     for name, kind in handled_types(agent_class).items():
+        if isinstance(kind, _Named):
+            found.append(f"handles {name!r}, which the configuration does not declare under types")
+            continue
         try:
             kind.schema()
         except Exception as error:  # pydantic raises several kinds for what it cannot check

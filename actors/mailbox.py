@@ -31,6 +31,7 @@ from squad.actors.protocol import (
     Watch,
     Watched,
 )
+from squad.clock import SYSTEM, Clock
 from squad.errors import StoreError
 from squad.store.rows import Lease, NewTask
 from squad.store.writer import Settlement, Writer
@@ -78,11 +79,14 @@ class Broker(threading.Thread):
         writer: Writer,
         retry_delay: Callable[[str, int], float | None],
         send: Callable[[Address, Any], None],
+        *,
+        clock: Clock = SYSTEM,
     ) -> None:
         super().__init__(name="writer", daemon=True)
         self._writer = writer
         self._retry_delay = retry_delay
         self._send = send
+        self._clock = clock
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._workers: dict[str, _Worker] = {}
         self._by_recipient: dict[str, set[str]] = defaultdict(set)
@@ -116,7 +120,7 @@ class Broker(threading.Thread):
             else:
                 dead.add(worker)
         with self._writer.transaction():
-            now = time.time()
+            now = self._clock.time()
             for worker in dead:
                 self._writer.release(worker, in_hand.get(worker), _KILLED, True, now, self._retry_delay)
             _, self._next_due = self._writer.due(now)
@@ -139,14 +143,14 @@ class Broker(threading.Thread):
 
     def _gather(self) -> list[Any]:
         batch: list[Any] = []
-        wait = None if self._next_due is None else max(0.0, self._next_due - time.time())
+        wait = None if self._next_due is None else max(0.0, self._next_due - self._clock.time())
         try:
             batch.append(self._inbox.get(timeout=wait))
         except queue.Empty:
             return batch
-        if time.monotonic() - self._committed_at < _BUSY:
-            until = time.monotonic() + _GATHER
-            while (left := until - time.monotonic()) > 0:
+        if self._clock.monotonic() - self._committed_at < _BUSY:
+            until = self._clock.monotonic() + _GATHER
+            while (left := until - self._clock.monotonic()) > 0:
                 try:
                     batch.append(self._inbox.get(timeout=left))
                 except queue.Empty:
@@ -167,7 +171,7 @@ class Broker(threading.Thread):
         time.sleep(_AFTER_FAILURE)  # on the writer's own thread, which has nothing else to do
 
     def _round(self, batch: list[Any]) -> None:
-        now = time.time()
+        now = self._clock.time()
         done = _Round()
         with self._writer.transaction():
             if self._next_due is not None and now >= self._next_due:
@@ -178,7 +182,7 @@ class Broker(threading.Thread):
                 if not isinstance(msg, Submit):
                     self._handlers[type(msg)](self, msg, sender, now, done)
             self._hand_out(now, done)
-        self._committed_at = time.monotonic()
+        self._committed_at = self._clock.monotonic()
         self._commit(done)
 
     # -- inside the transaction -------------------------------------------------------------------------------------
@@ -229,7 +233,7 @@ class Broker(threading.Thread):
         lost = [
             (row, fence, msg.worker)
             for row, (fence, delivered) in worker.held.items()
-            if row not in known and time.monotonic() - delivered > _IN_FLIGHT
+            if row not in known and self._clock.monotonic() - delivered > _IN_FLIGHT
         ]
         if lost:
             logs.logger("storage").warning("%d deliveries to %s were lost on the way", len(lost), msg.worker)
@@ -317,7 +321,7 @@ class Broker(threading.Thread):
             for row, _, _ in done.settled.get(name, ()):
                 worker.held.pop(row, None)
             leases = done.leases.get(name, [])
-            worker.held.update({lease.row: (lease.fence, time.monotonic()) for lease in leases})
+            worker.held.update({lease.row: (lease.fence, self._clock.monotonic()) for lease in leases})
             self._send(worker.address, Deliver(tuple(leases), tuple(done.settled.get(name, ()))))
         for name in done.gone:
             self._gone.append(name)

@@ -10,7 +10,6 @@ import inspect
 import json
 import logging
 import threading
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from typing import NamedTuple
 from squad.actors.blackbox import BlackBox, Hand
 from squad.actors.context import Context, SendRate, StateCell
 from squad.actors.handlers import Agent
+from squad.clock import SYSTEM, Clock
 from squad.errors import HandlerSignal, RateLimitError, Refuse, RefusedError, RetryAfter
 from squad.store.rows import Lease, Outcome
 
@@ -78,6 +78,7 @@ class Workbench(NamedTuple):
     black_box: BlackBox
     max_payload: int
     log: logging.Logger
+    clock: Clock = SYSTEM
 
 
 class Runner(threading.Thread):
@@ -123,7 +124,7 @@ class Runner(threading.Thread):
             self._loop.close()
 
     def _handle(self, agent: Agent, lease: Lease) -> Outcome:
-        started, clock = time.time(), time.monotonic()
+        started, clock = self._bench.clock.time(), self._bench.clock.monotonic()
         self.current = InHand(lease, started)
         self._bench.black_box.hold(Hand(lease.row, lease.fence, started, lease.task_id, lease.type))
         context = Context(
@@ -136,12 +137,13 @@ class Runner(threading.Thread):
             state=self._bench.state,
             cancelled=self.cancelled,
             max_payload=self._bench.max_payload,
+            clock=self._bench.clock,
         )
         try:
             outcome = self._completed(agent, lease, context)
         except BaseException as error:
             outcome = self._raised(lease, error)
-        duration = round((time.monotonic() - clock) * 1000)
+        duration = round((self._bench.clock.monotonic() - clock) * 1000)
         self._bench.black_box.clear()
         self.current = None
         return outcome._replace(started=started, duration_ms=duration)
@@ -172,11 +174,11 @@ class Runner(threading.Thread):
         log = self._bench.log
         if isinstance(error, RetryAfter):
             until = error.when if isinstance(error.when, int | float) else None
-            at = time.time() + until if until is not None else error.when.timestamp()  # type: ignore[union-attr]
+            at = self._bench.clock.time() + until if until is not None else error.when.timestamp()  # type: ignore[union-attr]
             log.info("%s %s given back: %s", lease.type, lease.task_id, error)
             return outcome._replace(kind="retry", not_before=at, error=str(error))
         if isinstance(error, RateLimitError):
-            return outcome._replace(kind="retry", not_before=time.time() + error.retry_after, error=str(error))
+            return outcome._replace(kind="retry", not_before=self._bench.clock.time() + error.retry_after, error=str(error))
         if isinstance(error, Refuse):
             log.warning("%s %s refused: %s", lease.type, lease.task_id, error.reason)
             return outcome._replace(kind="refused", error=error.reason)

@@ -7,7 +7,6 @@ whoever starts again from that row neither forgets a run nor repeats one.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -99,7 +98,7 @@ class Scheduler(Actor):
             self._log.warning("cannot read when the schedules ran last: %s", error)
             self.after(_READ_AGAIN, "take up")
             return
-        now = time.time()
+        now = self.clock.time()
         for name, settings in self._config.schedules.items():
             text = kept.get(keeper_key(name))
             schedule = self._made(name, settings, text, now)
@@ -139,10 +138,10 @@ class Scheduler(Actor):
     def _wake(self) -> None:
         """Do what is due, and sleep until something is."""
         for schedule in self._schedules:
-            if schedule.sent is not None and time.monotonic() - schedule.sent.at >= _SAY_AGAIN:
+            if schedule.sent is not None and self.clock.monotonic() - schedule.sent.at >= _SAY_AGAIN:
                 self._say(schedule.sent)
             self._step(schedule)
-        now = time.time()
+        now = self.clock.time()
         planned = (schedule.planner.times.after(max(schedule.kept.mark, now)) for schedule in self._schedules)
         pause = min([_LONGEST_SLEEP, *(at - now for at in planned if at is not None)])
         if any(schedule.sent is not None or schedule.refused is not None for schedule in self._schedules):
@@ -151,10 +150,10 @@ class Scheduler(Actor):
 
     def _step(self, schedule: _Schedule) -> None:
         """Do what is due of one schedule: a message at a time, so that a mailbox that is full is asked once."""
-        if schedule.refused is not None and time.monotonic() - schedule.refused < _SAY_AGAIN:
+        if schedule.refused is not None and self.clock.monotonic() - schedule.refused < _SAY_AGAIN:
             return
         while schedule.sent is None:
-            decision = schedule.planner.decide(schedule.kept.mark, time.time(), schedule.told)
+            decision = schedule.planner.decide(schedule.kept.mark, self.clock.time(), schedule.told)
             if decision.gap is not None:
                 self._tell_of(schedule, decision.gap, made_up=decision.run is not None)
             if decision.run is not None:
@@ -170,7 +169,7 @@ class Scheduler(Actor):
                 return
 
     def _say(self, sent: _Sent) -> None:
-        sent.at = time.monotonic()
+        sent.at = self.clock.monotonic()
         self.tell(self._storage, sent.submit)
 
     def _tell_of(self, schedule: _Schedule, gap: Gap, *, made_up: bool) -> None:
@@ -203,7 +202,7 @@ class Scheduler(Actor):
         if msg.error:  # decided anew after a while: it may be a missed run by then
             if schedule.refused is None:
                 self._log.warning("%s cannot send its message, and tries again: %s", schedule.name, msg.error)
-            schedule.refused = time.monotonic()
+            schedule.refused = self.clock.monotonic()
             return
         schedule.kept, schedule.refused = sent.then, None
         if not self._draining:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from squad.actors.payloads import payload_of
 from squad.config.schedules import ScheduleConfig
 from squad.cron import Timetable
-from squad.ids import derived_id, new_id
+from squad.ids import derived_id
 from squad.store.rows import NewTask
 from squad.store.times import iso
 
@@ -65,9 +65,9 @@ def task(squad: str, name: str, schedule: ScheduleConfig, planned: float) -> New
     return _task(derived_id(planned, f"{squad}/{key}"), name, schedule, key)
 
 
-def task_by_hand(name: str, schedule: ScheduleConfig) -> NewTask:
+def task_by_hand(task_id: str, name: str, schedule: ScheduleConfig) -> NewTask:
     """The same message, for now."""
-    return _task(new_id(), name, schedule, None)
+    return _task(task_id, name, schedule, None)
 
 
 def _task(task_id: str, name: str, schedule: ScheduleConfig, key: str | None) -> NewTask:

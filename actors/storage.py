@@ -56,6 +56,8 @@ def _policies(config: SquadConfig) -> dict[str, RetryPolicy]:
 class Storage(Actor):
     """See the module. Its messages: Submit, Ready, Settle, Released, Watch, Unwatch, Record."""
 
+    broker = Broker
+
     def __init__(self) -> None:
         super().__init__()
         self._broker: Broker | None = None
@@ -77,8 +79,11 @@ class Storage(Actor):
             logs.logger("storage").error("cannot start: %s %s", error, error.hint)
             self.tell(sender, StartFailed(self._worker, f"{error} {error.hint}".strip()))
             return
-        self._broker = Broker(
-            writer, self._retry_delay, send=lambda address, out: self.post(lambda: self.tell(address, out))
+        self._broker = self.broker(
+            writer,
+            self._retry_delay,
+            send=lambda address, out: self.post(lambda: self.tell(address, out)),
+            clock=self.clock,
         )
         self._broker.recover(msg.extra.get("alive"), msg.extra.get("in_hand", {}))
         kept = {key: text for name in msg.config.convoys if (text := writer.get(key := convoy_key(name))) is not None}

@@ -14,9 +14,11 @@ _HOME = {
     "Agent": "squad.actors.handlers",
     "Client": "squad.client",
     "Context": "squad.actors.context",
+    "QueueFullError": "squad.errors",
     "RateLimitError": "squad.errors",
     "Refuse": "squad.errors",
     "RefusedError": "squad.errors",
+    "Reply": "squad.replies",
     "RetryAfter": "squad.errors",
     "SquadError": "squad.errors",
     "handles": "squad.actors.handlers",
@@ -27,9 +29,11 @@ __all__ = [
     "Agent",
     "Client",
     "Context",
+    "QueueFullError",
     "RateLimitError",
     "Refuse",
     "RefusedError",
+    "Reply",
     "RetryAfter",
     "SquadError",
     "__version__",
@@ -41,8 +45,9 @@ if TYPE_CHECKING:
     from squad.actors.context import Context
     from squad.actors.handlers import Agent, handles
     from squad.client import Client
-    from squad.errors import RateLimitError, Refuse, RefusedError, RetryAfter, SquadError
+    from squad.errors import QueueFullError, RateLimitError, Refuse, RefusedError, RetryAfter, SquadError
     from squad.messages import message
+    from squad.replies import Reply
 
 
 def __getattr__(name: str) -> Any:

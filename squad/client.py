@@ -15,7 +15,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Self
 from urllib.parse import quote
@@ -170,6 +170,32 @@ class Client:
             if remaining is not None and remaining <= hold:
                 return False
 
+    def cancel(self, message_id: str, *, tree: bool = False) -> dict[str, int]:
+        """Cancel a message (full id); with ``tree`` also all that came of it.
+
+        ``{"cancelled": n, "running": n}``: so many waited and have ended, so many run and are told to end.
+        """
+        done = self._call("POST", f"/v1/messages/{_segment(message_id)}/cancel", _encode({"tree": tree}))
+        return {"cancelled": done["cancelled"], "running": done["running"]}
+
+    # -- dead letters -----------------------------------------------------------------------------------------------
+
+    def retry_dead(self, ids: Sequence[str]) -> list[str]:
+        """Put dead letters (full ids) back into their queues, all or none; the ids. Raises RefusedError."""
+        return self._desk("retry", ids)
+
+    def drop_dead(self, ids: Sequence[str]) -> list[str]:
+        """Likewise delete them."""
+        return self._desk("drop", ids)
+
+    def edit_dead(self, message_id: str, payload: Mapping[str, Any]) -> None:
+        """Give a dead letter another payload, which must fit its type: RefusedError says how it does not."""
+        self._call("PUT", f"/v1/dead/{_segment(message_id)}", _encode({"payload": payload}))
+
+    def _desk(self, action: str, ids: Sequence[str]) -> list[str]:
+        found: list[str] = self._call("POST", f"/v1/dead/{action}", _encode({"ids": list(ids)}))["ids"]
+        return found
+
     # -- seeing and steering ----------------------------------------------------------------------------------------
 
     def health(self) -> dict[str, Any]:
@@ -211,6 +237,15 @@ class Client:
             body["path"] = str(path.resolve())
         request = _Request("POST", "/v1/reload", _encode(body), "application/json")
         return self._patiently(request, _RELOAD_TIMEOUT, self._patience)
+
+    def schedules(self) -> list[dict[str, Any]]:
+        """Its schedules, as ``squad schedule list -o json`` prints them."""
+        found: list[dict[str, Any]] = self._call("GET", "/v1/schedules")["schedules"]
+        return found
+
+    def run_schedule(self, name: str) -> str:
+        """Send a schedule's message now, whatever its time; returns its id. The planned runs stay as they are."""
+        return str(self._call("POST", f"/v1/schedules/{_segment(name)}/run", _encode({"id": new_id()}))["id"])
 
     # -- requests ---------------------------------------------------------------------------------------------------
 

@@ -92,18 +92,19 @@ class DeclaredType(MessageType):
         self.decode(text)
         return text
 
-    def unknown_part(self, path: tuple[str, ...]) -> str | None:
-        """What to say of ``payload[a][b]`` when no payload can have it, as a hint (perhaps empty); None when one can.
 
-        What a schema leaves open counts as possible.
-        """
-        schema = self.schema()
-        if _may_have(schema, path):
-            return None
-        known = sorted(_properties(schema))
-        if path[0] in known:
-            return f"{path[0]!r} has no such part"
-        return did_you_mean(path[0], known) or f"its fields are {', '.join(known) or 'none'}"
+def unknown_part(kind: MessageType, path: tuple[str, ...]) -> str | None:
+    """What to say of ``payload[a][b]`` when no payload of this type can have it, as a hint; None when one can.
+
+    What a schema leaves open counts as possible.
+    """
+    schema = kind.schema()
+    if _may_have(schema, path):
+        return None
+    known = sorted(_properties(schema))
+    if path[0] in known:
+        return f"{path[0]!r} has no such part"
+    return did_you_mean(path[0], known) or f"its fields are {', '.join(known) or 'none'}"
 
 
 class FieldsType(DeclaredType):

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,99}")
 _ATTRIBUTE = "__squad_type__"
+_OURS = "squad."  # how the names of built-in types begin
 
 
 class MessageType:
@@ -93,6 +94,8 @@ def message(name: str) -> Callable[[type[T]], type[T]]:
         raise ValueError(f"{name!r} is no name for a message type: letters, digits and _ . : - only, a letter first")
 
     def declare(cls: type[T]) -> type[T]:
+        if name.startswith(_OURS) and not cls.__module__.startswith(_OURS):
+            raise ValueError(f"{name!r} is no name for a message type of yours: those with {_OURS} are built in")
         made = cls if dataclasses.is_dataclass(cls) else dataclasses.dataclass(frozen=True)(cls)
         made.__pydantic_config__ = {"extra": "forbid", "strict": True}  # type: ignore[attr-defined]
         setattr(made, _ATTRIBUTE, MessageType(name, made))

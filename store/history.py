@@ -190,25 +190,29 @@ def _happening(at: str, kind: str, subject: str, /, **detail: Any) -> Happening:
     return Happening(at, kind, subject, {name: value for name, value in detail.items() if value is not None})
 
 
+def _where(query: Any, conditions: Iterable[Any]) -> Any:
+    for condition in conditions:
+        query = query.where(condition)
+    return query
+
+
 def _messages(database: Database, order: Any, conditions: Iterable[Any]) -> Iterator[MessageRow]:
-    query = Task.select(*_MESSAGE).where(*conditions).order_by(order)
+    query = _where(Task.select(*_MESSAGE), conditions).order_by(order)
     return map(MessageRow._make, query.tuples().iterator(database))
 
 
 def _attempts(database: Database, order: Any, conditions: Iterable[Any]) -> Iterator[AttemptRow]:
-    query = Attempt.select(*_ATTEMPT).join(Task).where(*conditions).order_by(order)
+    query = _where(Attempt.select(*_ATTEMPT).join(Task), conditions).order_by(order)
     return map(AttemptRow._make, query.tuples().iterator(database))
 
 
-def _recorded(database: Database, order: Any, after: int = 0) -> Iterator[tuple[int, Happening]]:
-    columns = (Event.id, Event.at, Event.kind, Event.subject, Event.detail)
-    for row, at, kind, subject, text in (
-        Event.select(*columns).where(Event.id > after).order_by(order).tuples().iterator(database)
-    ):
+def _recorded(database: Database, order: Any, *conditions: Any) -> Iterator[tuple[int, Happening]]:
+    query = Event.select(Event.id, Event.at, Event.kind, Event.subject, Event.detail)
+    for row, at, kind, subject, text in _where(query, conditions).order_by(order).tuples().iterator(database):
         yield row, _happening(at, kind, subject, **_detail(text))
 
 
-def _resizes(database: Database, order: Any, after: int = 0) -> Iterator[tuple[int, Happening]]:
+def _resizes(database: Database, order: Any, *conditions: Any) -> Iterator[tuple[int, Happening]]:
     columns = (
         ConvoyResize.id,
         ConvoyResize.at,
@@ -217,7 +221,7 @@ def _resizes(database: Database, order: Any, after: int = 0) -> Iterator[tuple[i
         ConvoyResize.to_size,
         ConvoyResize.reason,
     )
-    chosen = ConvoyResize.select(*columns).where(ConvoyResize.id > after).order_by(order)
+    chosen = _where(ConvoyResize.select(*columns), conditions).order_by(order)
     for row, at, convoy, before, size, reason in chosen.tuples().iterator(database):
         yield row, _happening(at, "resized", convoy, **{"from": before, "to": size}, reason=reason)
 
@@ -239,6 +243,11 @@ def last(database: Database, most: int, wanted: Wanted = Wanted(), since: float 
     start = "" if since is None else iso(since)
     falling = takewhile(lambda happening: happening.at >= start, _falling(database, wanted))
     return list(islice(filter(wanted.fits, falling), most))[::-1]
+
+
+def about(database: Database, subject: str) -> list[Happening]:
+    """What was recorded about this subject, such as a message that somebody replayed; the oldest first."""
+    return [happening for _, happening in _recorded(database, Event.id, Event.subject == subject)]
 
 
 def _falling(database: Database, wanted: Wanted) -> Iterator[Happening]:
@@ -325,11 +334,11 @@ class Watch:
                     self._begun[row.row] = row.fence
                     yield row.handed_over()
         if self._wanted.recorded:
-            for row_id, happening in _recorded(self._database, Event.id, self._event):
+            for row_id, happening in _recorded(self._database, Event.id, Event.id > self._event):
                 self._event = row_id
                 yield happening
         if self._wanted.has("resized"):
-            for row_id, happening in _resizes(self._database, ConvoyResize.id, self._resize):
+            for row_id, happening in _resizes(self._database, ConvoyResize.id, ConvoyResize.id > self._resize):
                 self._resize = row_id
                 yield happening
 

@@ -93,9 +93,13 @@ class Gateway(Actor):
             intake=Intake(catalogue, config.limits.max_payload),
             admission=Admission(config.limits.clients),
             reads=_Database(open_pool(home / "squad.db", config.store)),
-            agents=frozenset(config.recipients) | {"storage", "monitor"},
+            agents=frozenset(config.recipients)
+            | {"storage", "monitor"}
+            | ({"scheduler"} if config.schedules else set()),
             sizes={name: (convoy.min, convoy.max) for name, convoy in config.convoys.items()},
             source=config.source,
+            schedules=config.schedules,
+            clock=self.clock,
         )
 
     # -- the HTTP thread --------------------------------------------------------------------------------------------
@@ -194,3 +198,7 @@ class _Database:
     def queue_depths(self) -> dict[str, int]:
         with self._pool.connection() as database:
             return {depth.agent: depth.queued for depth in queries.queue_depth(database)}
+
+    def keeper(self) -> dict[str, str]:
+        with self._pool.connection() as database:
+            return {key: kept.value for key, kept in queries.keeper(database).items()}

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -26,10 +26,15 @@ from squad.actors.gateway.answers import HANDLERS, Answer, NotFoundError
 from squad.actors.gateway.bridge import Bridge, SilenceError
 from squad.actors.gateway.catalogue import Catalogue, shown
 from squad.actors.gateway.intake import MOST_BYTES, Batch, Intake, IntakeError, TooLargeError, is_id, read_object
+from squad.actors.gateway.planned import Planned
 from squad.actors.protocol import Address, Inspect, Reload, Reply, Resize, Restart, Tree
+from squad.clock import SYSTEM, Clock
 from squad.errors import NotRunningError, StoreError, UsageError
 from squad.messages import did_you_mean
 from squad.store.times import iso
+
+if TYPE_CHECKING:
+    from squad.config.schedules import ScheduleConfig
 
 _TREE_LIMIT = 2.0  # seconds for the supervisor's table; older rows are shown after that
 _ORDER_LIMIT = 5.0  # seconds for it to take an order
@@ -40,11 +45,13 @@ _DEFAULT_WAIT = 30.0
 
 
 class Reads(Protocol):
-    """What is read from the database, on another thread. Both may raise StoreError."""
+    """What is read from the database, on another thread. All may raise StoreError."""
 
     def exists(self, task_id: str) -> bool: ...
 
     def queue_depths(self) -> Mapping[str, int]: ...
+
+    def keeper(self) -> Mapping[str, str]: ...
 
 
 @dataclass(slots=True)
@@ -73,6 +80,8 @@ class Api:
         agents: frozenset[str],
         sizes: Mapping[str, tuple[int, int]],
         source: Path | None,
+        schedules: Mapping[str, ScheduleConfig],
+        clock: Clock = SYSTEM,
     ) -> None:
         self._squad = squad
         self._supervisor = supervisor
@@ -84,6 +93,8 @@ class Api:
         self._agents = agents
         self._sizes = sizes
         self._source = source
+        self._planned = Planned(schedules, reads.keeper, bridge, admission, self._must_be_open, _body)
+        self._clock = clock
         self._known: _Known | None = None
         self.closing = False  # set while the squad stops: nothing new is taken
 
@@ -100,6 +111,7 @@ class Api:
                 Route("/v1/agents/{name}/restart", self.restart, methods=["POST"]),
                 Route("/v1/convoys/{name}/resize", self.resize, methods=["POST"]),
                 Route("/v1/reload", self.reload, methods=["POST"]),
+                *self._planned.routes(),
             ],
             exception_handlers=HANDLERS,
         )
@@ -109,13 +121,13 @@ class Api:
     async def send(self, request: Request) -> Response:
         body = await _body(request, self._intake.max_request)
         self._must_be_open()
-        row = self._intake.one(body, time.time())
+        row = self._intake.one(body, self._clock.time())
         await self._admission.charge(1)
         (stored,) = await self._bridge.submit([row])
         return Answer({"id": stored.task_id, "duplicate": stored.duplicate}, 201)
 
     async def send_batch(self, request: Request) -> Response:
-        batch = Batch(self._intake, time.time())
+        batch = Batch(self._intake, self._clock.time())
         async with _arriving(request) as pieces:
             async for piece in pieces:
                 batch.feed(piece)

@@ -35,7 +35,9 @@ def read(path: Path) -> tuple[Any, dict[str, frozenset[str]]]:
             hint=f"squad config check {path}",
         ) from None
     if "error" in said:
-        raise ConfigError(said["error"], hint=said["hint"], problems=[Problem(*problem) for problem in said["problems"]])
+        raise ConfigError(
+            said["error"], hint=said["hint"], problems=[Problem(*problem) for problem in said["problems"]]
+        )
     return config, {name: frozenset(types) for name, types in said["recipients"].items()}
 
 

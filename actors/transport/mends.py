@@ -155,6 +155,9 @@ class Manager(MendedParent, MultiProcManager):  # type: ignore[misc]
 def run_admin(endpoint: Endpoint, starter: Any, capabilities: dict[str, Any]) -> None:
     """The life of the admin's process. ``starter`` is told once it serves."""
     setproctitle("squad: admin")
+    # The admin calls logging.info(), which prints to the terminal where the root logger has no handler. In actors it
+    # stays without one: what goes wrong before their logging is set up is said on standard error.
+    logging.root.addHandler(logging.NullHandler())
     transport = UnixTransport(endpoint)
     no_logging = no_context = None
     admin = Admin(transport, endpoint.admin, capabilities, no_logging, no_context)

@@ -51,11 +51,12 @@ os.register_at_fork(after_in_child=_abandon_what_is_the_parents)
 class ChildProcess:
     """A child that runs ``target(*args)`` and ends, with status 70 after an exception.
 
-    Fork from the main thread only: the kernel sends the signal that ends the child when the forking thread ends.
+    Fork from the main thread only: the kernel sends the signal that ends the child when the forking thread ends. One
+    that is not ``tied`` to its parent's life gets no such signal, and must notice by itself.
     """
 
-    def __init__(self, target: Callable[..., object], args: tuple[Any, ...]) -> None:
-        self.target, self.args = target, args
+    def __init__(self, target: Callable[..., object], args: tuple[Any, ...], *, tied: bool = True) -> None:
+        self.target, self.args, self.tied = target, args, tied
         self.pid = 0
         self.exitcode: int | None = None
 
@@ -76,7 +77,8 @@ class ChildProcess:
     def _run(self, parent: int) -> NoReturn:
         status = CRASHED
         try:
-            die_with(parent)
+            if self.tied:
+                die_with(parent)
             _settle_in()
             self.target(*self.args)
             status = 0
@@ -115,8 +117,6 @@ def _settle_in() -> None:
     for logger in (logging.root, *logging.root.manager.loggerDict.values()):
         if isinstance(logger, logging.Logger):
             logger.handlers.clear()
-    # Thespian calls logging.info(), which sets up printing to the terminal where the root logger has no handler.
-    logging.root.addHandler(logging.NullHandler())
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):

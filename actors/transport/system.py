@@ -95,10 +95,10 @@ class System:
             raise StartError(f"{actor_class.__name__} did not start: {answer.errorStr or 'no reason given'}")
         return answer.actualAddress
 
-    def tell(self, address: Address, message: object) -> bool:
-        """Send. True once the process at ``address`` has the message. False if it is dead, or has not taken it in 5 s:
-        a stopped process may do so later."""
-        return self._exchange(address, message, _TELL, None) is True
+    def tell(self, address: Address, message: object, timeout: float = _TELL) -> bool:
+        """Send. True once the process at ``address`` has the message. False if it is dead, or has not taken it within
+        ``timeout`` seconds: a stopped process may do so later."""
+        return self._exchange(address, message, timeout, None) is True
 
     def ask(self, address: Address, message: object, timeout: float) -> Any:
         """The first message that comes back within ``timeout`` seconds; None if none does, or at once if it is dead."""

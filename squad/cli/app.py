@@ -19,6 +19,7 @@ from squad.cli.failures import status_of
 # command runs, or for the help's one-line summaries: so none imports anything heavy at its top.
 SECTIONS = {
     "Set up": {
+        "init": "squad.cli.init",
         "doctor": "squad.cli.doctor",
         "completion": "squad.cli.completion",
     },
@@ -32,14 +33,19 @@ SECTIONS = {
         "status": "squad.cli.status",
         "inspect": "squad.cli.inspection",
         "queue": "squad.cli.depths",
+        "events": "squad.cli.events",
         "logs": "squad.cli.logs",
     },
     "Messages": {
         "send": "squad.cli.send",
         "message": "squad.cli.message",
+        "dead": "squad.cli.dead",
     },
     "Convoys": {
         "convoy": "squad.cli.convoy",
+    },
+    "Schedules": {
+        "schedule": "squad.cli.schedule",
     },
     "Configuration": {
         "config": "squad.cli.configuration",

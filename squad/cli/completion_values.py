@@ -39,6 +39,18 @@ def actors(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Comp
     return _offered(_named(ctx, ()), incomplete)
 
 
+def schedules(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from squad.client import Client
+
+    home = _home(ctx)
+    try:
+        with Client(home, timeout=_ANSWER, patience=0.0) as squad:
+            found = {entry["name"]: f"{entry['type']} to {entry['recipient']}" for entry in squad.schedules()}
+    except SquadError:
+        found = {}
+    return _offered(found, incomplete)
+
+
 def types(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Message types: where the command line names a recipient already, those that it handles."""
     home = _home(ctx)

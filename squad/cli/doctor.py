@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from squad.home import Home
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
-_LEAST = 60  # columns for what was found
+_LEAST = 40  # columns for what was found
 
 
 @click.command(
@@ -86,7 +86,9 @@ def _print(findings: list[Finding]) -> None:
     width = max(_LEAST, shutil.get_terminal_size().columns - len(indent)) if on_terminal() else 1_000_000
     for finding in findings:
         mark = f"{finding.verdict:<4}"
-        shown = click.style(mark, fg=_COLOURS[finding.verdict], bold=finding.verdict != "ok") if colour else mark
+        shown = (
+            click.style(mark, fg=_COLOURS[finding.verdict], bold=finding.verdict != "ok" or None) if colour else mark
+        )
         lines = _wrapped(finding.what, width)
         lines += [f"{'→ ' if first else '  '}{line}" for first, line in _marked(_wrapped(finding.todo, width - 2))]
         click.echo(f"{shown}  {finding.name:<{name_width}}  {lines[0]}")

@@ -1,36 +1,23 @@
-"""``squad message list`` and ``squad message show``, read from the store, whether the squad runs or not."""
+"""``squad message list`` and ``show``, read from the store whether the squad runs or not, and ``cancel``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from squad.cli import completion_values
+from squad.cli import completion_values, life
 from squad.cli.ages import ago
 from squad.cli.command import Group, current_home, output_option
-from squad.cli.documents import attempt_document, first_line, message_document, parsed, tree_document
-from squad.cli.outcome import how_it_ended, print_tree
-from squad.cli.output import (
-    STATUS,
-    Column,
-    on_terminal,
-    pretty,
-    print_heading,
-    print_json,
-    print_table,
-    print_text,
-    short_id,
-)
-from squad.terminal import escape
+from squad.cli.documents import first_line, message_document
+from squad.cli.outcome import how_it_ended
+from squad.cli.output import STATUS, Column, on_terminal, print_json, print_table, say, short_id
+from squad.errors import SquadError
 
 if TYPE_CHECKING:
-    from squad.store.queries import Detail, MessageRow, TreeSummary
+    from squad.store.queries import MessageRow
 
 _STATUSES = ("queued", "running", "completed", "failed", "cancelled", "expired")
-_EFFECTS = 20  # messages that one caused, listed in a table
-_EFFECTS_IN_JSON = 1000
-_LONGEST = 20_000  # characters of a payload, a result or an error
 
 
 @click.group(
@@ -38,10 +25,11 @@ _LONGEST = 20_000  # characters of a payload, a result or an error
     examples=[
         "squad message list --status failed",
         "squad message show 7f3c9a12b4de",
+        "squad message cancel 7f3c9a12b4de --tree",
     ],
 )
 def command() -> None:
-    """Look at messages: those that wait, run and have ended."""
+    """Look at messages: those that wait, run and have ended; and cancel them."""
 
 
 @command.command(
@@ -109,79 +97,39 @@ def show_message(id_: str, as_json: bool) -> None:
 
     Of the ID its beginning or its end is enough, from 6 characters on, when no other message's is the same.
     """
-    from squad.store import queries
-    from squad.store.database import open_reader
-
-    with open_reader(current_home().database) as pool, pool.connection() as database:
-        detail = queries.message(database, id_, _EFFECTS_IN_JSON if as_json else _EFFECTS)
-        summary = queries.tree(database, detail.message.task_id, failed=10)
+    shown = life.read(current_home(), id_, as_json)
     if as_json:
-        print_json(_document(detail, summary))
+        print_json(life.document(shown))
     else:
-        _print(detail, summary)
+        life.show(shown)
 
 
-def _document(detail: Detail, summary: TreeSummary) -> dict[str, Any]:
-    return {
-        **message_document(detail.message),
-        "payload": parsed(detail.payload),
-        "result": parsed(detail.result),
-        "failed_attempts": [attempt_document(row) for row in detail.attempts],
-        "causes": [message_document(row) for row in detail.ancestors],
-        "effects": [message_document(row) for row in detail.children],
-        "effects_total": detail.children_total,
-        "tree": tree_document(summary),
-    }
+@command.command(
+    "cancel", examples=["squad message cancel 7f3c9a12b4de", "squad message cancel 7f3c9a12b4de --tree -o json"]
+)
+@click.argument("id_", metavar="ID", shell_complete=completion_values.open_messages)
+@click.option("--tree", is_flag=True, help="Cancel all that came of it as well.")
+@output_option
+def cancel_message(id_: str, tree: bool, as_json: bool) -> None:
+    """Cancel a message that waits or runs.
 
+    One that waits is never handled. A handler that runs is told; if it does not end in time (its agent's cancel_grace,
+    5 s unless set) its process is ended. What completes nevertheless stays completed. The exit status is 1 when there
+    was nothing left to cancel.
+    """
+    from squad.client import Client
 
-def _print(detail: Detail, summary: TreeSummary) -> None:
-    row = detail.message
-    print_heading(row.task_id)
-    facts = {
-        "what": f"{row.type} from {row.sender} to {row.recipient}, priority {row.priority}",
-        "status": how_it_ended(row),
-        "created": _when(row.created_at),
-        "not before": _when(message_document(row)["not_before"]) if row.status == "queued" else "",
-        "started": _when(row.started_at),
-        "ended": _when(row.completed_at),
-        "worker": row.lease_owner or "",
-        "key": row.key or "",
-    }
-    print_text("\n".join(f"  {name:<11} {escape(value)}" for name, value in facts.items() if value))
-    _section("Payload", pretty(parsed(detail.payload)))
-    if (result := parsed(detail.result)) is not None:
-        _section("Result", pretty(result))
-    if row.error_message and row.error_message not in [attempt.error for attempt in detail.attempts]:
-        _section("Error", row.error_message)
-    for attempt in detail.attempts:
-        took = f"{attempt.outcome} on {attempt.worker} at {attempt.ended_at}"
-        _section(f"Attempt {attempt.number}: {took}", attempt.error)
-    _print_family("Caused by", detail.ancestors, len(detail.ancestors))
-    _print_family("Caused", detail.children, detail.children_total)
-    if detail.children_total:
-        print_text("")
-        print_heading("In all, with itself")
-        print_tree(summary)
-
-
-def _section(title: str, text: str) -> None:
-    print_text("")
-    print_heading(title)
-    cut = len(text) - _LONGEST
-    more = f"\n(and {cut} characters more: squad message show ID -o json)" if cut > 0 else ""
-    print_text("\n".join(f"  {line}" for line in (text[:_LONGEST] + more).split("\n")))
-
-
-def _print_family(title: str, rows: list[MessageRow], total: int) -> None:
-    if not rows:
-        return
-    print_text("")
-    print_heading(title)
-    columns = [Column("  ID"), Column("AGENT"), Column("TYPE"), STATUS]
-    print_table(columns, [["  " + row.task_id, row.recipient, row.type, row.status] for row in rows])
-    if total > len(rows):
-        print_text(f"  and {total - len(rows)} more")
-
-
-def _when(iso: str | None) -> str:
-    return f"{iso} ({ago(iso)} ago)" if iso else ""
+    home = current_home()
+    with Client(home) as squad:
+        detail = life.find(home, id_)
+        done = squad.cancel(detail.message.task_id, tree=tree)
+    if as_json:
+        print_json({"id": detail.message.task_id, "cancelled": done["cancelled"], "running": done["running"]})
+    if not done["cancelled"] and not done["running"]:
+        what = "all of its tree has ended" if tree else f"it is {how_it_ended(detail.message)}"
+        raise SquadError(f"there is nothing to cancel: {what}", hint=f"squad message show {id_}")
+    if not as_json:
+        running = done["running"]
+        told = f"{running} that {'is' if running == 1 else 'are'} running told to end" if running else ""
+        cancelled = f"{done['cancelled']} cancelled" if done["cancelled"] else ""
+        say(", ".join(filter(None, (cancelled, told))))

@@ -17,8 +17,13 @@ def read_payload(data: str | None) -> dict[str, Any]:
         return {}
     if data == "-" or data.startswith("@"):
         file = data.removeprefix("@")
-        return _object(_decoded(read_file(file), file), "standard input" if data == "-" else file)
+        return parse_payload(read_file(file), "standard input" if data == "-" else file)
     return _object(data, "--data")
+
+
+def parse_payload(content: bytes, where: str) -> dict[str, Any]:
+    """The object in a file or another place, which is named in the error. Raises RefusedError."""
+    return _object(_decoded(content, where), where)
 
 
 def read_file(file: str) -> bytes:
@@ -65,4 +70,4 @@ def _no_pair_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refused(where: str, what: str) -> RefusedError:
-    return RefusedError("the payload is no JSON object; nothing was sent", problems=[Problem(where, what)])
+    return RefusedError("the payload is no JSON object", problems=[Problem(where, what)])

@@ -9,11 +9,12 @@ import click
 
 from squad.cli import completion_values
 from squad.cli.command import Command, current_home, duration_option, output_option
+from squad.cli.moments import at_option
 from squad.cli.output import print_json, print_text, say
 from squad.cli.payload import read_file, read_payload
 from squad.errors import Exit, Problem, RefusedError, UsageError
 
-_OPTIONAL = ("priority", "sender", "delay", "key")
+_OPTIONAL = ("priority", "sender", "delay", "at", "ttl", "key")
 _WRITTEN = {"recipient": "RECIPIENT", "type_": "TYPE", "wait_for": "--wait"}
 
 
@@ -24,6 +25,7 @@ _WRITTEN = {"recipient": "RECIPIENT", "type_": "TYPE", "wait_for": "--wait"}
         "squad send scanner scan --data @scan.json --wait-tree --timeout 10m",
         "squad send reporter summarize --wait -o json",
         "squad send reporter summarize --delay 1h --priority 9 --key nightly",
+        "squad send reporter summarize --at 2030-01-31T09:30 --ttl 8h",
         "squad send --batch messages.jsonl",
     ],
 )
@@ -37,6 +39,8 @@ _WRITTEN = {"recipient": "RECIPIENT", "type_": "TYPE", "wait_for": "--wait"}
 )
 @click.option("--sender", metavar="NAME", help="Who it says it is from.")
 @duration_option("--delay", help="Not before this time has passed: 10s, 5m, 1h30m.")
+@at_option("--at", help="Not before this time: 09:30, 2026-01-31T09:30 (here), 2026-01-31T09:30Z.")
+@duration_option("--ttl", help="Do not handle it any more when it has waited for this time.")
 @click.option("--key", metavar="KEY", help="A second message with the same key to the same recipient is not queued.")
 @click.option("--wait", "wait_for", flag_value="message", help="Wait until it has ended, and print its result.")
 @click.option("--wait-tree", "wait_for", flag_value="tree", help="Wait until all that came of it has ended as well.")
@@ -63,6 +67,8 @@ def _send_one(given: dict[str, Any], as_json: bool) -> int:
         raise UsageError("a message needs a recipient and a type", hint="squad send RECIPIENT TYPE --data '{…}'")
     if given["timeout"] is not None and given["wait_for"] is None:
         raise UsageError("--timeout is how long to wait: it needs --wait or --wait-tree")
+    if given["at"] is not None and given["delay"] is not None:
+        raise UsageError("--at and --delay say the same thing in two ways: give one of them")
     message = {"recipient": given["recipient"], "type": given["type_"], "payload": read_payload(given["data"])}
     message |= {name: given[name] for name in _OPTIONAL if given[name] is not None}
 

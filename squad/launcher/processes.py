@@ -34,16 +34,17 @@ def environment(home: Path) -> dict[str, str]:
     return {**os.environ, MARK: f"{home}:{secrets.token_hex(16)}", "SPT_NOENV": "1"}
 
 
-def end_marked(home: Path, timeout: float) -> tuple[int, int]:
+def end_marked(home: Path, timeout: float, *, only_own: bool = False) -> tuple[int, int]:
     """Kill every process but this one that bears a mark of ``home``: (how many were there, how many are left).
 
-    They have ``timeout`` seconds to be gone. Never a stranger: a process is held by a descriptor, and only then looked
-    at and killed, so that its pid cannot become another's in between.
+    With ``only_own``, those whose mark is this process's own: not those of another launcher of the same home. They
+    have ``timeout`` seconds to be gone. Never a stranger: a process is held by a descriptor, and only then looked at
+    and killed, so that its pid cannot become another's in between.
     """
     deadline = time.monotonic() + timeout
     ended: set[int] = set()
     while True:
-        handles = dict(_marked(home))
+        handles = dict(_marked(home, os.environ[MARK] if only_own else None))
         try:
             ended |= handles.keys()
             for handle in handles.values():
@@ -58,16 +59,21 @@ def end_marked(home: Path, timeout: float) -> tuple[int, int]:
             return len(ended), left
 
 
-def _marked(home: Path) -> Iterator[tuple[int, int]]:
-    """(pid, descriptor) of the processes with a mark of ``home``, without this one."""
+def _marked(home: Path, mark: str | None) -> Iterator[tuple[int, int]]:
+    """(pid, descriptor) of the processes with a mark of ``home`` (this ``mark``, if given), without this one."""
+
+    def bears_it(pid: int) -> bool:
+        marks = _marks(pid)
+        return mark in marks if mark is not None else home in map(_home_in, marks)
+
     for pid in _others():
-        if home not in _homes(pid):
+        if not bears_it(pid):
             continue
         try:
             handle = os.pidfd_open(pid)
         except OSError:  # it ended
             continue
-        if home in _homes(pid):  # still: so the descriptor is of the process that we looked at
+        if bears_it(pid):  # still: so the descriptor is of the process that we looked at
             yield pid, handle
         else:
             os.close(handle)
@@ -80,23 +86,27 @@ def _others() -> Iterator[int]:
             yield int(entry.name)
 
 
-def _homes(pid: int) -> set[Path]:
-    """The homes whose mark a process bears: one, or none."""
+def _marks(pid: int) -> set[str]:
+    """The marks that a process bears: one, or none."""
     try:
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:  # it ended, or it is another user's
         return set()
     start = os.fsencode(f"{MARK}=")
-    marks = [variable.removeprefix(start) for variable in variables if variable.startswith(start)]
-    # The home may itself contain a colon: what follows the last one is the hexadecimal part.
-    return {Path(os.fsdecode(home)) for mark in marks if (home := mark.rpartition(b":")[0])}
+    return {os.fsdecode(variable.removeprefix(start)) for variable in variables if variable.startswith(start)}
+
+
+def _home_in(mark: str) -> Path | None:
+    """The home in a mark, which may itself contain a colon: what follows the last one is the hexadecimal part."""
+    home = mark.rpartition(":")[0]
+    return Path(home) if home else None
 
 
 def marked() -> dict[Path, list[int]]:
     """The pids of all processes but this one that bear a mark and that this user may look into, by their home."""
     found: dict[Path, list[int]] = {}
     for pid in _others():
-        for home in _homes(pid):
+        for home in filter(None, map(_home_in, _marks(pid))):
             found.setdefault(home, []).append(pid)
     return found
 

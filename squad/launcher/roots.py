@@ -14,6 +14,7 @@ from squad.errors import StartError
 from squad.launcher.plan import Plan
 
 _BOOTS = 15.0  # seconds for the supervisor to answer
+_HEARS = 2.0  # seconds for it to take an order; a frozen one never does
 _CLOSES = 5.0  # seconds for killed processes to be gone
 
 
@@ -55,7 +56,7 @@ class Roots:
 
     def stop(self, grace: float) -> bool:
         """Tell the supervisor to end the squad within ``grace`` seconds. Whether it took the message."""
-        return self._system.tell(self._supervisor, StopSquad(grace))
+        return self._system.tell(self._supervisor, StopSquad(grace), _HEARS)
 
     def close(self) -> None:
         """Kill what is left of the tree. Raises StartError for a process that survives it."""

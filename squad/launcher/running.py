@@ -25,6 +25,7 @@ from squad.launcher.program import say
 from squad.launcher.roots import Roots
 from squad.launcher.signals import Interrupted, Signals
 from squad.launcher.stream import EVERY, Stream
+from squad.launcher.warden import Warden
 from squad.store.times import iso
 
 _FIRST_PAUSE = 0.2  # seconds before a tree that died is started again; doubles up to the longest
@@ -48,6 +49,7 @@ class Launcher:
         self._stops = 0  # how often a stop was asked for; twice: at once
         self._end_by: float | None = None  # monotonic; a tree that is still there is killed then
         self._roots: Roots | None = None
+        self._warden: Warden | None = None
         self._stream: Stream | None = None
         self._next_look = 0.0  # monotonic; at the logs
 
@@ -118,6 +120,7 @@ class Launcher:
         try:
             try:
                 self._signals.cut_short(True)
+                self._warden = Warden(self._plan.home, self._held)
                 self._roots = Roots(self._plan, generation)
             finally:
                 self._signals.cut_short(False)
@@ -217,6 +220,9 @@ class Launcher:
         """End what is left of the tree, and what its agents started and left running."""
         roots, self._roots = self._roots, None
         try:
+            if self._warden is not None:
+                self._warden.dismiss()
+                self._warden = None
             if roots is not None:
                 roots.close()
             ended = remains.clear(self._plan.home)

@@ -20,18 +20,20 @@ from tests.actors.transport.cast import (
     Family,
     Leave,
     LeaveTelling,
+    Raise,
+    Say,
+    Stray,
+    WhatCame,
+)
+from tests.actors.transport.versatile import (
     LookAround,
     Posted,
     PostFrom,
-    Raise,
     Raised,
     Rang,
-    Say,
     SetTimers,
-    Stray,
     TellFromThread,
     Versatile,
-    WhatCame,
 )
 from tests.actors.transport.watching import alive
 from tests.running import eventually

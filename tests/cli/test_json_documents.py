@@ -18,6 +18,7 @@ from tests.cli.a_store import Story
 from tests.cli.a_tree import ago, row, tree
 from tests.cli.conftest import Run
 from tests.cli.fake_gateway import FakeGateway
+from tests.cli.test_schedule import SCHEDULE
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "json.md"
 MESSAGE = "`squad message list`"  # a section that says so has all fields of a message too
@@ -101,6 +102,10 @@ def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.
     gateway.on(f"GET /v1/messages/{root}/wait", (200, {"done": True}))
     gateway.on("POST /v1/agents/scanner/restart", (200, {"name": "scanner"}))
     gateway.on("POST /v1/convoys/checker/resize", (200, {"convoy": "checker", "size": 2, "pinned": True}))
+    gateway.on("GET /v1/schedules", (200, {"schedules": [SCHEDULE]}))
+    gateway.on(
+        "POST /v1/schedules/nightly/run", lambda request: (201, {"schedule": "nightly", "id": request.json["id"]})
+    )
     stopped = Stopped((Unfinished("a", "id", "t"),))
     monkeypatch.setattr("squad.launcher.stop", lambda *_, **__: stopped)
 
@@ -111,6 +116,8 @@ def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.
     made.add("squad message show", run("message", "show", bad, "-o", "json"))
     made.add("squad convoy show", run("convoy", "show", "checker", "-o", "json"))
     made.add("squad convoy resize", run("convoy", "resize", "checker", "2", "-o", "json"))
+    made.add("squad schedule list", run("schedule", "list", "-o", "json"))
+    made.add("squad schedule run", run("schedule", "run", "nightly", "-o", "json"))
     made.add("squad restart", run("restart", "scanner", "-o", "json"))
     made.add("squad send", run("send", "a", "t", "-o", "json"))
     gateway.on("POST /v1/messages", (201, {"id": root, "duplicate": False}))
@@ -125,6 +132,8 @@ def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.
     unfinished = [{"agent": "a", "id": "i", "type": "t"}]
     gateway.home.last_stop.write_text(json.dumps({"at": ago(1), "forced": False, "unfinished": unfinished}))
     made.add("squad status", run("status", "-o", "json"))
+    gateway.home.path.chmod(0o755)
+    made.add("squad doctor", run("doctor", "--fix", "-o", "json"))
     return made
 
 

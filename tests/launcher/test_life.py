@@ -106,12 +106,19 @@ def test_nothing_is_left_a_second_after_the_launcher_was_killed(squad: RunningSq
         assert squad.stop() == 0
 
 
+def kill_with_the_warden(squad: RunningSquad) -> None:
+    """So that nobody ends what the agents started."""
+    (warden,) = [pid for pid, title in squad.processes().items() if title == "squad: warden"]
+    squad.signal(warden, signal.SIGKILL)
+    squad.launcher.kill()
+    squad.launcher.wait(5)
+
+
 def test_what_outlives_a_killed_launcher_is_ended_by_stop_and_by_start(squad: RunningSquad) -> None:
     with squad:
         for _ in range(2):
             squad.wait(squad.send("sleeper", "leave"))
-        squad.launcher.kill()
-        squad.launcher.wait(5)
+        kill_with_the_warden(squad)
         eventually(lambda: len(squad.processes()) == 2, "only what the agent started is left")
         told = json.loads(squad.cli("stop", "-o", "json").stdout)
         assert (told["forced"], told["leftovers"]) == (True, 2)
@@ -120,8 +127,7 @@ def test_what_outlives_a_killed_launcher_is_ended_by_stop_and_by_start(squad: Ru
 
         squad.start()
         squad.wait(squad.send("sleeper", "leave"))
-        squad.launcher.kill()
-        squad.launcher.wait(5)
+        kill_with_the_warden(squad)
         squad.start()
         assert "ended what was left over from a killed squad" in squad.output()
 

@@ -41,3 +41,12 @@ def test_threads_never_make_the_same_id() -> None:
     for thread in threads:
         thread.join()
     assert len(set(made)) == 8000
+
+
+def test_a_derived_id_is_the_same_each_time_and_sorts_by_its_moment() -> None:
+    made = uuid.UUID(ids.derived_id(1.8e9, "seed"))
+    assert (made.version, made.variant, made.int >> 80) == (7, uuid.RFC_4122, 1_800_000_000_000)
+    assert ids.derived_id(1.8e9, "seed") == str(made)
+    assert ids.derived_id(1.8e9, "other") != str(made)
+    assert ids.derived_id(1.8e9 + 0.001, "seed") > str(made)
+    assert ids.derived_id(0.0, "") < ids.new_id()

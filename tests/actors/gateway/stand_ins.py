@@ -21,6 +21,7 @@ from squad.actors.gateway.catalogue import Catalogue
 from squad.actors.gateway.intake import Intake
 from squad.actors.gateway.listening import SameUser, listen
 from squad.actors.protocol import Inspect, Reply, Resize, Restart, Submit, SubmitDone, Tree, Unwatch, Watch
+from squad.config.schedules import ScheduleConfig
 from squad.config.schema import RateConfig
 from squad.messages import MessageType, message, type_of
 from squad.store.rows import NewTask, Submitted
@@ -114,6 +115,7 @@ class StandIn:
         self.tree = TREE
         self.refusal = ""  # what the supervisor says to orders
         self.depths: Mapping[str, int] = {"scanner": 4}
+        self.kept: dict[str, str] = {}
         self.bridge = Bridge(self.post, self._tell)
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -178,11 +180,21 @@ class StandIn:
     def queue_depths(self) -> Mapping[str, int]:
         return self.depths
 
+    def keeper(self) -> Mapping[str, str]:
+        return self.kept
+
 
 class Served:
     """The HTTP interface on a real socket in ``home``, over a StandIn."""
 
-    def __init__(self, home: Path, *, clients: RateConfig | None = None, max_payload: int = 10_000) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        clients: RateConfig | None = None,
+        max_payload: int = 10_000,
+        schedules: Mapping[str, ScheduleConfig] | None = None,
+    ) -> None:
         self.inside = StandIn()
         self.api = Api(
             squad="test",
@@ -195,6 +207,7 @@ class Served:
             agents=frozenset(HANDLED) | {"storage", "monitor"},
             sizes={"checker": (2, 8)},
             source=None,
+            schedules=schedules or {},
         )
         self._listener = listen(home)
         self.path = str(home / "control.sock")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from thespian.actors import ActorExitRequest
 
@@ -285,124 +283,3 @@ class Family(Echo):
     @receives(Came)
     def on_came(self, msg: Came, sender: Address) -> None:
         self.tell(self.client, Flooded(msg, self.slowest))
-
-
-@dataclass(frozen=True, slots=True)
-class SetTimers:
-    """Answered with Rang once they have all rung. The handler is ``busy`` for so many seconds."""
-
-    seconds: tuple[float, ...]
-    busy: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rang:
-    tokens: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PostFrom:
-    """Have ``threads`` threads post ``calls`` calls each; answered with Posted."""
-
-    threads: int
-    calls: int
-
-
-@dataclass(frozen=True, slots=True)
-class Posted:
-    in_order: bool
-    on_loop: bool
-    calls: int
-
-
-@dataclass(frozen=True, slots=True)
-class TellFromThread:
-    """Answered with what that raised."""
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class LookAround:
-    """Answered with Seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    root: str
-    handlers: tuple[str, ...]
-    umask: int
-    stdin: str
-    threads: int
-
-
-class Versatile(Echo):
-    def __init__(self) -> None:
-        super().__init__()
-        self.rang: list[float] = []
-        self.posted: dict[int, list[int]] = {}
-        self.idents: set[int] = set()
-
-    def started(self) -> None:
-        self.set_title("versatile")
-
-    @receives(SetTimers)
-    def on_set_timers(self, msg: SetTimers, sender: Address) -> None:
-        self.client, self.timers = sender, len(msg.seconds)
-        for seconds in msg.seconds:
-            self.after(seconds, seconds)
-        until = time.monotonic() + msg.busy
-        while time.monotonic() < until:
-            pass
-
-    def on_timer(self, token: float) -> None:
-        self.rang.append(token)
-        if len(self.rang) == self.timers:
-            self.tell(self.client, Rang(tuple(self.rang)))
-
-    @receives(PostFrom)
-    def on_post_from(self, msg: PostFrom, sender: Address) -> None:
-        self.client, self.expected = sender, msg.threads * msg.calls
-
-        def poster(name: int) -> None:
-            for number in range(msg.calls):
-                self.post(lambda number=number: self.arrived(name, number))  # type: ignore[misc]
-
-        for name in range(msg.threads):
-            threading.Thread(target=poster, args=(name,)).start()
-
-    def arrived(self, name: int, number: int) -> None:
-        self.posted.setdefault(name, []).append(number)
-        self.idents.add(threading.get_ident())
-        if sum(map(len, self.posted.values())) == self.expected:
-            in_order = all(numbers == sorted(numbers) for numbers in self.posted.values())
-            self.tell(self.client, Posted(in_order, self.idents == {threading.get_ident()}, self.expected))
-
-    @receives(TellFromThread)
-    def on_tell_from_thread(self, msg: TellFromThread, sender: Address) -> None:
-        def tell() -> None:
-            try:
-                self.tell(sender, Raised("nothing"))
-            except RuntimeError as error:
-                text = str(error)
-                self.post(lambda: self.tell(sender, Raised(text)))
-
-        threading.Thread(target=tell).start()
-
-    @receives(LookAround)
-    def on_look_around(self, msg: LookAround, sender: Address) -> None:
-        umask = os.umask(0)
-        os.umask(umask)
-        self.tell(
-            sender,
-            Seen(
-                type(logging.getLogger()).__name__,
-                tuple(type(handler).__name__ for handler in logging.getLogger().handlers),
-                umask,
-                str(Path("/proc/self/fd/0").readlink()),
-                threading.active_count(),
-            ),
-        )

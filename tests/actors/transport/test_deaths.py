@@ -28,9 +28,9 @@ from tests.actors.transport.cast import (
     Say,
     Stillborn,
     Vanishing,
-    Versatile,
     WhatCame,
 )
+from tests.actors.transport.versatile import Versatile
 from tests.actors.transport.watching import alive, all_gone, descriptors, inode, sockets_in, tree
 from tests.running import ROOT, eventually
 

@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -34,7 +36,7 @@ from tests.actors.transport.cast import (
     WhatCame,
 )
 from tests.actors.transport.watching import all_gone, descriptors, sockets_in, tree
-from tests.running import eventually
+from tests.running import ROOT, eventually
 
 
 def test_an_actor_answers(system: System) -> None:
@@ -135,6 +137,42 @@ def test_create_fails_when_the_admin_is_dead(system: System) -> None:
 
     with pytest.raises(StartError, match="Echo did not start"):
         system.create(Echo)
+
+
+QUIET = """
+import sys
+from pathlib import Path
+from squad.actors.transport import open_system
+from squad.errors import StartError
+from tests.actors.transport.cast import Echo, Say, Stillborn
+system = open_system(Path(sys.argv[1]))
+try:
+    system.ask(system.create({0}), Say(), 20)
+except StartError as error:
+    print(error)
+finally:
+    system.close()
+assert "thespian.system.transport.IPBase" not in sys.modules  # which asks the DNS and opens a UDP socket
+"""
+
+
+def run_alone(program: str, run_dir: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", program, str(run_dir)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=True)
+
+
+def test_nothing_is_printed(run_dir: Path) -> None:
+    done = run_alone(QUIET.format("Echo"), run_dir)
+
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_a_crash_before_an_actor_has_set_up_its_logging_is_printed(run_dir: Path) -> None:
+    done = run_alone(QUIET.format("Stillborn"), run_dir)
+
+    assert done.stdout == "Stillborn did not start: its process ended with status 70 before it was ready\n"
+    assert done.stderr.startswith("Stillborn crashed\nTraceback")
+    assert done.stderr.endswith("RuntimeError: on purpose\n")
 
 
 def test_thespians_own_interface_works(run_dir: Path) -> None:

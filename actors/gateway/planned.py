@@ -1,0 +1,70 @@
+"""The gateway's routes about schedules: when each runs, and running one by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from squad.actors.gateway.admission import Admission
+from squad.actors.gateway.answers import Answer, NotFoundError
+from squad.actors.gateway.bridge import Bridge
+from squad.actors.gateway.catalogue import shown
+from squad.actors.gateway.intake import IntakeError, is_id, read_object
+from squad.actors.schedules import listing, task_by_hand
+from squad.messages import did_you_mean
+
+if TYPE_CHECKING:
+    from squad.config.schedules import ScheduleConfig
+
+_MOST = 1024  # bytes of a request: there is an id in it
+
+
+class Planned:
+    """``kept`` reads the keeper table, on another thread; ``must_be_open`` raises when nothing more is taken; ``body``
+    reads a request of at most so many bytes."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what it has in common with the other routes
+        self,
+        schedules: Mapping[str, ScheduleConfig],
+        kept: Callable[[], Mapping[str, str]],
+        bridge: Bridge,
+        admission: Admission,
+        must_be_open: Callable[[], None],
+        body: Callable[[Request, int], Awaitable[bytes]],
+    ) -> None:
+        self._schedules = schedules
+        self._kept = kept
+        self._bridge = bridge
+        self._admission = admission
+        self._must_be_open = must_be_open
+        self._body = body
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/v1/schedules", self.list, methods=["GET"]),
+            Route("/v1/schedules/{name}/run", self.run, methods=["POST"]),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        kept = await asyncio.to_thread(self._kept)
+        return Answer({"schedules": listing(self._schedules, kept, time.time())})
+
+    async def run(self, request: Request) -> Response:
+        """With the message's id, so that a request which is repeated is stored once."""
+        name = request.path_params["name"]
+        task_id = read_object(await self._body(request, _MOST), lines=True).get("id")
+        if not isinstance(task_id, str) or not is_id(task_id):
+            raise IntakeError('the request must be {"id": "…"}, with a new UUID in lower case')
+        if name not in self._schedules:
+            hint = did_you_mean(name, self._schedules) or f"there are: {', '.join(self._schedules) or 'none'}"
+            raise NotFoundError(f"no schedule is called {shown(name)}", hint=hint)
+        self._must_be_open()
+        await self._admission.charge(1)
+        await self._bridge.submit([task_by_hand(task_id, name, self._schedules[name])])
+        return Answer({"schedule": name, "id": task_id}, 201)

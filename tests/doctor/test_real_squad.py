@@ -1,0 +1,59 @@
+"""The doctor at a real squad: running, killed, and mended."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.launcher.conftest import write_config
+from tests.running import RunningSquad
+
+
+@pytest.fixture
+def squad(tmp_path: Path) -> RunningSquad:
+    return RunningSquad(tmp_path / "home", write_config(tmp_path))
+
+
+def examined(squad: RunningSquad, *options: str, status: int = 0) -> dict[str, Any]:
+    document = json.loads(squad.cli("doctor", *options, "-o", "json", status=status).stdout)
+    return {check["name"]: check for check in document["checks"]} | {"fixed": document["fixed"]}
+
+
+def test_from_before_the_first_start_to_the_repair_of_a_killed_one(squad: RunningSquad) -> None:
+    before = examined(squad)
+    assert before["home"]["what"] == f"no squad was started in {squad.home} yet"
+    assert not squad.home.exists()
+
+    with squad:
+        well = examined(squad)
+        assert well["running"]["what"].endswith(", ready")
+        assert f"dormitory, process {squad.launcher.pid}" in well["running"]["what"]
+        assert well["configuration"]["what"] == f"{squad.config} is in order"
+        assert well["open files"]["what"].endswith("the 7 processes of dormitory may need 312")
+        assert well["database"]["what"].endswith("no damage")
+        assert f"dormitory in {squad.home}" in well["squads"]["what"]
+        # in memory, or with little room left, or others' leftovers: that depends on the machine
+        elsewhere = {"filesystem", "disk", "squads", "logout", "fixed"}
+        assert {check["verdict"] for name, check in well.items() if name not in elsewhere} == {"ok"}
+
+        task = squad.send("sleeper", "leave")  # its agent leaves a process running
+        squad.wait(task)
+        left = int(squad.task(task)["result"])
+        squad.stop(signal.SIGKILL)
+        killed = examined(squad, status=1)
+        assert killed["running"]["what"] == "no squad runs here"
+        assert str(left) in killed["leftover processes"]["what"]
+        assert "control.sock, launcher.lock" in killed["leftover files"]["what"]
+        assert killed["fixed"] == []
+
+        mended = examined(squad, "--fix")
+        assert any("ended" in sentence and "control.sock" in sentence for sentence in mended["fixed"])
+        assert mended["leftover processes"]["what"] == mended["leftover files"]["what"] == "none"
+        squad.assert_nothing_left()
+
+        squad.start()  # and it can be started again
+        assert examined(squad)["running"]["what"].endswith(", ready")
