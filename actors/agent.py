@@ -15,8 +15,11 @@ from squad.actors import logs, readiness
 from squad.actors.base import Actor, receives
 from squad.actors.blackbox import BlackBox
 from squad.actors.bucket import TokenBucket
+from squad.actors.command import STOPPED, CommandAgent
 from squad.actors.context import SendRate, StateCell
 from squad.actors.handlers import Agent
+from squad.actors.kinds import Vocabulary, agent_class
+from squad.actors.nursery import Nursery
 from squad.actors.protocol import (
     Address,
     Begin,
@@ -36,14 +39,17 @@ from squad.actors.protocol import (
     State,
     StorageAt,
 )
+from squad.actors.rates import share
 from squad.actors.runner import Runner, Workbench
 from squad.actors.window import Window
-from squad.config.classes import resolve
 from squad.store.rows import Lease, Outcome
 
 _TICK = 1.0  # seconds between looks at a busy handler, and between reports
+_TOGETHER = 0.005  # seconds for which outcomes are gathered while more work is at hand
 _RESEND = 5.0  # seconds until an outcome that nobody acknowledged is said again
 _HOARDING = 0.05  # seconds after which leases that wait behind a slow handler go back to be handled elsewhere
+_NURSERY_PATIENCE = 10.0  # seconds for a nursery, which keeps the time of its commands itself, to end one
+_SPARE = 2.5  # seconds before this process is ended in which a command that still runs can end by itself
 _TICKER, _ASK = "tick", "ask"
 
 
@@ -59,14 +65,17 @@ class AgentActor(Actor):
         self._outcomes: deque[Outcome] = deque()  # from the runner, not yet sent
         self._unsettled: dict[tuple[int, int], Outcome] = {}  # sent and not yet acknowledged
         self._sent_at = 0.0
+        self._settled_at = 0.0  # when the runner last asked for its outcomes to be settled
         self._handled = 0
         self._last_error = ""
         self._reported: Report | None = None
         self._reported_at = 0.0
         self._ticking = False
         self._draining = False
+        self._stuck = False  # the handler in hand turned out slow: nothing should wait behind it
         self._leaving = False
         self._runner: Runner | None = None
+        self._nursery: Nursery | None = None  # where a command agent's commands run
         self._ready = False  # its start is through
         self._state = StateCell(0, "{}")
         self._send_rate: SendRate | None = None
@@ -83,8 +92,9 @@ class AgentActor(Actor):
         self._home = Path(msg.home)
         self._config = msg.config
         self._recipients: dict[str, frozenset[str]] = dict(msg.extra["recipients"])
+        self._vocabulary = Vocabulary(msg.config)
         self.set_title(msg.spec.name)
-        logs.configure(self._home, msg.spec.name, msg.config.logging)
+        self.log_to(self._home, msg.spec.name, msg.config.logging)
         process = psutil.Process()
         self.tell(sender, Started(self._worker, process.pid, process.create_time()))
         self._set_rates(msg.extra.get("share", 1))
@@ -100,6 +110,8 @@ class AgentActor(Actor):
             self._launch()
 
     def _launch(self) -> None:
+        if self._spec.settings.command is not None:
+            self._nursery = Nursery(self._spec.name)  # a fork: before the runner's thread
         bench = Workbench(
             name=self._spec.recipient,
             home=self._home,
@@ -110,6 +122,7 @@ class AgentActor(Actor):
             max_payload=self._config.limits.max_payload,
             log=logs.logger(self._spec.name),
             clock=self.clock,
+            find_type=self._vocabulary.find,
         )
         self._runner = Runner(
             self._make_agent,
@@ -121,9 +134,10 @@ class AgentActor(Actor):
         self._runner.start()
 
     def _make_agent(self) -> Agent:
-        agent_class = resolve(self._spec.settings.class_, self._config.base_dir, base=Agent)
-        agent: Agent = agent_class()
+        agent = agent_class(self._config, self._spec.recipient)()
         agent.options = dict(self._spec.settings.options)
+        if isinstance(agent, CommandAgent) and self._nursery is not None:
+            agent.settle(self._nursery, self._worker, self._home)
         return agent
 
     def _become_ready(self) -> None:
@@ -149,6 +163,8 @@ class AgentActor(Actor):
         """How many messages this worker may hold now."""
         if self._draining or not self._ready:
             return 0
+        if self._stuck:
+            return len(self._held)
         if self._handle_rate is None:
             return self._window.size
         now = self.clock.monotonic()
@@ -196,9 +212,12 @@ class AgentActor(Actor):
     # -- giving outcomes --------------------------------------------------------------------------------------------
 
     def _finished(self, outcome: Outcome) -> None:
-        """On the runner's thread."""
+        """On the runner's thread. While more waits on the tray, a few outcomes are settled together."""
         self._outcomes.append(outcome)
-        self.post(self._settle)
+        now = self.clock.monotonic()
+        if self._runner is None or not self._runner.tray or now - self._settled_at >= _TOGETHER:
+            self._settled_at = now
+            self.post(self._settle)
 
     def _settle(self) -> None:
         batch = []
@@ -207,6 +226,7 @@ class AgentActor(Actor):
             if self._held.pop((outcome.row, outcome.fence), None) is None:
                 continue  # given up by a time-out before it ended after all
             self._handled += outcome.kind == "done"
+            self._stuck = False
             if outcome.kind in ("error", "timeout", "refused"):
                 self._last_error = outcome.error.splitlines()[0] if outcome.error else outcome.kind
             self._window.ended(outcome.duration_ms / 1000, self.clock.monotonic())
@@ -233,6 +253,7 @@ class AgentActor(Actor):
         for lease in leases:
             del self._held[(lease.row, lease.fence)]
         if leases:
+            self._ask_for_work()  # before storage sees room where none is wanted
             self._send([Outcome(lease.row, lease.fence, "returned") for lease in leases])
 
     # -- time -------------------------------------------------------------------------------------------------------
@@ -247,6 +268,7 @@ class AgentActor(Actor):
             self._ask_for_work()
             return
         self._ticking = False
+        self._settle()  # in case that the handler of the next message takes its time
         self._look_at_handler()
         if self._unsettled and self.clock.monotonic() - self._sent_at > _RESEND:
             self._ask_for_work(again=True)
@@ -254,18 +276,17 @@ class AgentActor(Actor):
         told = self._report()
         if self._held or self._unsettled or not told:
             self._ticking = True
-            self.after(_TICK, _TICKER)
+            self.after(_HOARDING if self._runner is not None and self._runner.tray else _TICK, _TICKER)
 
     def _look_at_handler(self) -> None:
         current = self._runner.current if self._runner else None
         if current is None:
             return
         runs = self.clock.time() - current.started
-        if runs > _HOARDING and self._window.size > 1:
-            self._window.ended(runs, self.clock.monotonic())
-            self._ask_for_work()
+        if runs > _HOARDING and len(self._held) > 1:
+            self._stuck = True
             self._give_back()
-        if runs > self._spec.settings.timeout:
+        if runs > self._spec.settings.timeout + (0.0 if self._nursery is None else _NURSERY_PATIENCE):
             lease = current.lease
             text = f"the handler ran longer than its time-out of {self._spec.settings.timeout:g} s"
             logs.logger(self._spec.name).error("%s %s: %s; ending the process", lease.type, lease.task_id, text)
@@ -320,27 +341,17 @@ class AgentActor(Actor):
         self._recipients.update(msg.recipients)
         for name in self._recipients.keys() - msg.recipients.keys():
             del self._recipients[name]
-        logs.configure(self._home, self._spec.name, msg.config.logging)
+        self._vocabulary.learn(msg.config)
+        self.log_to(self._home, self._spec.name, msg.config.logging)
 
     @receives(Share)
     def on_share(self, msg: Share, sender: Address) -> None:
         self._set_rates(msg.workers)
 
     def _set_rates(self, workers: int) -> None:
-        """A convoy's rates are shared among its workers: a fraction of the rate, and of the burst, for each."""
-        send, handle = self._spec.settings.send_rate, self._spec.settings.handle_rate
-        if send is not None:
-            per_minute, burst = send.per_minute / workers, max(1.0, send.burst / workers)
-            if self._send_rate is None:
-                self._send_rate = SendRate(per_minute, burst, wait=send.when_empty == "wait", clock=self.clock)
-            else:
-                self._send_rate.set_rate(per_minute, burst)
-        if handle is not None:
-            per_minute, burst = handle.per_minute / workers, max(1.0, handle.burst / workers)
-            if self._handle_rate is None:
-                self._handle_rate = TokenBucket(per_minute, burst, now=self.clock.monotonic())
-            else:
-                self._handle_rate.set_rate(per_minute, burst, self.clock.monotonic())
+        self._send_rate, self._handle_rate = share(
+            self._spec.settings, workers, self._send_rate, self._handle_rate, self.clock
+        )
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
@@ -351,6 +362,9 @@ class AgentActor(Actor):
             self._runner.cancelled.set()
             self._ask_for_work()
             self._give_back()
+        if self._nursery is not None:
+            own, general = self._spec.settings.shutdown, self._config.supervision.shutdown
+            self._nursery.end("", STOPPED, after=max(0.0, (general if own is None else own) - _SPARE))
         self._report()
         self._drained_if_done()
 

@@ -22,13 +22,18 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, ClassVar, NamedTuple, NoReturn, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn, TypeVar
 
 import thespian.actors as thespian
 from setproctitle import setproctitle
 
+from squad.actors import logs
 from squad.actors.transport.processes import CRASHED, belongs_to_parent
 from squad.clock import SYSTEM, Clock
+
+if TYPE_CHECKING:
+    from squad.config.schema import LoggingConfig
 
 Address = Any  # of an actor: can be compared with ==, sent in messages, and printed; cannot be a key of a dict
 
@@ -77,8 +82,6 @@ class Actor(thespian.Actor):  # type: ignore[misc]
         super().__init__()
         self.unrecognised = 0  # messages that came and had no handler
         self._unrecognised_classes: set[type[Any]] = set()
-        self._posts: _Posts = _Posts()
-        self._watch = thespian.ThespianWatch([self._posts.fileno()])
         self._thread = threading.get_ident()
 
     # -- for subclasses to override ---------------------------------------------------------------------------------
@@ -129,6 +132,10 @@ class Actor(thespian.Actor):  # type: ignore[misc]
         """This process's name in ``ps``: ``squad: <title>``."""
         setproctitle(f"squad: {title}")
 
+    def log_to(self, home: Path, name: str, settings: LoggingConfig) -> None:
+        """Have this process log to ``logs/<name>.jsonl`` in ``home``; again when the settings have changed."""
+        logs.configure(home, name, settings)
+
     def leave(self, status: int = 0, farewell: float = 2.0) -> NoReturn:
         """Send what was told, for ``farewell`` seconds at most, and end this process with ``status``.
 
@@ -140,6 +147,8 @@ class Actor(thespian.Actor):  # type: ignore[misc]
     # -- called by the transport ------------------------------------------------------------------------------------
 
     def begin(self) -> None:
+        self._posts = _Posts()
+        self._watch = thespian.ThespianWatch([self._posts.fileno()])
         self._myRef.transport.set_watch(self._watch.filenos)
         self._guarded(self.started)
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from squad.actors.bucket import TokenBucket
 from squad.clock import SYSTEM, Clock
 from squad.durations import parse_duration
-from squad.errors import Problem, RateLimitError, RefusedError
+from squad.errors import ConfigError, Problem, RateLimitError, RefusedError
 from squad.ids import new_id
-from squad.messages import did_you_mean, type_of
+from squad.messages import MessageType, did_you_mean, type_of
 from squad.store.rows import Lease, NewTask
+
+FindType = Callable[[str, str], MessageType | None]
+"""(recipient, name of a type) -> the type, if the recipient handles it. Raises ConfigError when it cannot be known."""
+
+
+def nowhere(recipient: str, name: str) -> MessageType | None:
+    """A FindType that finds nothing: messages are then sent as instances of their classes."""
+    return None
 
 
 class SendRate:
@@ -79,6 +87,7 @@ class Context:
         cancelled: threading.Event,
         max_payload: int,
         clock: Clock = SYSTEM,
+        find_type: FindType = nowhere,
     ) -> None:
         self.agent = agent
         self.home = home
@@ -93,6 +102,12 @@ class Context:
         self._cancelled = cancelled
         self._max_payload = max_payload
         self._clock = clock
+        self._find_type = find_type
+
+    @property
+    def type(self) -> str:
+        """The name of the message's type."""
+        return self._lease.type
 
     @property
     def message_id(self) -> str:
@@ -125,27 +140,38 @@ class Context:
             self._state = json.loads(self._cell.text)
         return self._state
 
-    def send(
+    def send(  # noqa: PLR0913 - each says one thing about the message
         self,
         recipient: str,
         message: Any,
+        payload: Mapping[str, Any] | None = None,
+        *,
         priority: int = 5,
         delay: float | str | None = None,
         key: str | None = None,
     ) -> str:
         """Send a message when this handler ends well; returns its id.
 
+        ``message`` is an instance of a class that was declared with ``@message``, or the name of a type: its fields are
+        then in ``payload``.
         ``priority`` is 1 (highest) to 10; ``delay`` is in seconds, or text such as ``"10m"``; a second send to the same
         recipient with the same ``key`` is the first one. Charges the agent's send rate. Raises RefusedError when the
         recipient does not exist or does not handle the type, or a field is wrong; RateLimitError by configuration.
         """
-        kind = type_of(message)
-        problems = _problems(recipient, kind.name, priority, key, self._recipients)
-        payload = kind.encode(message)
-        if len(payload.encode()) > self._max_payload:
+        named = isinstance(message, str)
+        if not named and payload is not None:
+            raise TypeError("a message that is an instance has its fields in itself: no payload goes with it")
+        name = message if named else type_of(message).name
+        problems = _problems(recipient, name, priority, key, self._recipients)
+        text = ""
+        if not named:
+            text = type_of(message).encode(message)
+        elif not any(problem.where in ("recipient", "type") for problem in problems):
+            text = self._encoded(recipient, name, payload or {}, problems)
+        if len(text.encode()) > self._max_payload:
             problems.append(Problem("payload", f"is larger than the limit of {self._max_payload} bytes"))
         if problems:
-            raise RefusedError(f"a {kind.name!r} to {recipient!r} is refused: {problems[0]}", problems=problems)
+            raise RefusedError(f"a {name!r} to {recipient!r} is refused: {problems[0]}", problems=problems)
         not_before = None if delay is None else self._clock.time() + parse_duration(delay)
         if self._rate is not None:
             self._rate.charge(self._cancelled)
@@ -153,8 +179,8 @@ class Context:
             new_id(),
             self.agent,
             recipient,
-            kind.name,
-            payload,
+            name,
+            text,
             priority,
             parent_id=self._lease.task_id,
             root_id=self._lease.root_id,
@@ -163,6 +189,26 @@ class Context:
         )
         self.sends.append(task)
         return task.task_id
+
+    def _encoded(self, recipient: str, name: str, payload: Mapping[str, Any], problems: list[Problem]) -> str:
+        """JSON text of the payload; what is wrong with it goes to ``problems``."""
+        try:
+            kind = self._find_type(recipient, name)
+            text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+            text.encode()  # half a character cannot be stored
+            if kind is None:
+                problems.append(Problem("type", f"nothing is known of {name!r}"))
+            else:
+                kind.decode(text)
+        except RefusedError as error:
+            problems += error.problems or [Problem("payload", error.message)]
+        except ConfigError as error:
+            problems.append(Problem("recipient", f"{recipient} cannot take messages: {error.message}"))
+        except (TypeError, ValueError) as error:
+            problems.append(Problem("payload", f"cannot be sent: {error}"))
+        else:
+            return text
+        return ""
 
     def finish(self) -> None:
         """End the agent in good order once this message is settled: its work is done.

@@ -33,8 +33,8 @@ from squad.actors.protocol import (
 )
 from squad.clock import SYSTEM, Clock
 from squad.errors import StoreError
-from squad.store.rows import Lease, NewTask
-from squad.store.writer import Settlement, Writer
+from squad.store.rows import Lease, NewTask, Running
+from squad.store.writer import Policy, Settlement, Writer
 
 _GATHER = 0.001  # seconds that a busy round waits for company
 _BUSY = 0.002  # seconds since the last commit within which the squad counts as busy
@@ -77,7 +77,7 @@ class Broker(threading.Thread):
     def __init__(
         self,
         writer: Writer,
-        retry_delay: Callable[[str, int], float | None],
+        retry_delay: Policy,
         send: Callable[[Address, Any], None],
         *,
         clock: Clock = SYSTEM,
@@ -114,7 +114,7 @@ class Broker(threading.Thread):
         """
         living = set(alive or ())
         dead = set()
-        for row, fence, worker in self._writer.open_leases():
+        for row, fence, worker, _ in self._writer.open_leases():
             if worker in living:
                 self._workers.setdefault(worker, _Worker()).held[row] = (fence, 0.0)
             else:
@@ -123,7 +123,7 @@ class Broker(threading.Thread):
             now = self._clock.time()
             for worker in dead:
                 self._writer.release(worker, in_hand.get(worker), _KILLED, True, now, self._retry_delay)
-            _, self._next_due = self._writer.due(now)
+            self._next_due = self._writer.due(now).next_due
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -175,8 +175,9 @@ class Broker(threading.Thread):
         done = _Round()
         with self._writer.transaction():
             if self._next_due is not None and now >= self._next_due:
-                recipients, self._next_due = self._writer.due(now)
-                self._waiting.update(recipients)
+                settlement = self._writer.due(now)
+                self._next_due = settlement.next_due
+                self._after(settlement, done)
             self._submit([(msg, sender) for msg, sender in batch if isinstance(msg, Submit)], now, done)
             for msg, sender in batch:
                 if not isinstance(msg, Submit):
@@ -231,14 +232,14 @@ class Broker(threading.Thread):
             done.answers.append((sender, State(*self._writer.state(msg.recipient))))
         known = {row for row, _ in msg.held}
         lost = [
-            (row, fence, msg.worker)
+            Running(row, fence, msg.worker, msg.recipient)
             for row, (fence, delivered) in worker.held.items()
             if row not in known and self._clock.monotonic() - delivered > _IN_FLIGHT
         ]
         if lost:
             logs.logger("storage").warning("%d deliveries to %s were lost on the way", len(lost), msg.worker)
-            self._after(self._writer.requeue(lost), done)
-            done.returned.extend((msg.worker, row) for row, _, _ in lost)
+            self._after(self._writer.requeue(lost, now), done)
+            done.returned.extend((msg.worker, lease.row) for lease in lost)
 
     def _settle(self, msg: Settle, sender: Address, now: float, done: _Round) -> None:
         settlement = self._writer.settle(msg.worker, msg.recipient, msg.outcomes, now, self._retry_delay)

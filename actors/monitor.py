@@ -49,7 +49,7 @@ class Monitor(Actor):
         self._supervisor, self._worker, self._config = sender, msg.worker, msg.config
         self._home = Path(msg.home)
         self.set_title("monitor")
-        logs.configure(self._home, "monitor", msg.config.logging)
+        self.log_to(self._home, "monitor", msg.config.logging)
         rules = msg.config.monitor
         self._sizers = {
             name: Sizer(

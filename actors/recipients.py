@@ -12,32 +12,51 @@ from pathlib import Path
 from typing import Any
 
 from squad.actors import handlers, payloads
+from squad.actors.kinds import BUILT_IN, agent_class
 from squad.config.checking import check_in_child
 from squad.config.load import load
+from squad.config.programs import check_commands
 from squad.config.schema import SquadConfig
+from squad.config.types import declared_types
 from squad.errors import ConfigError, SquadError
 
 
 def recipients(settings: SquadConfig) -> dict[str, frozenset[str]]:
-    """Who handles which types, as the agents' classes say.
+    """Who handles which types. Raises ConfigError like ``described``."""
+    return {name: frozenset(about["types"]) for name, about in described(settings).items()}
 
-    Raises ConfigError naming every class that is no agent, and every schedule whose message would not be taken.
+
+def described(settings: SquadConfig) -> dict[str, dict[str, Any]]:
+    """What each agent and convoy handles, as ``handlers.describe`` says it, by its class or its command.
+
+    Raises ConfigError naming every class that is no agent, every command that cannot be run, and every schedule whose
+    message would not be taken.
     """
+    declared = {**BUILT_IN, **declared_types(settings.types)}
 
-    def describe(agent_class: type[handlers.Agent]) -> dict[str, Any]:
-        misfits = payloads.misfits(handlers.handled_types(agent_class), settings.schedules)
-        return {**handlers.describe(agent_class), "misfits": misfits}
+    def check(found: type[handlers.Agent]) -> list[str]:
+        return handlers.problems(handlers.bind(found, declared))
 
-    report = check_in_child(settings, base=handlers.Agent, check=handlers.problems, describe=describe)
-    problems = [*report.problems, *payloads.problems(settings, report.descriptions)]
-    if problems:
-        at_fault = "classes that cannot be agents" if report.problems else "schedules that cannot be carried out"
+    def describe(found: type[handlers.Agent]) -> dict[str, Any]:
+        bound = handlers.bind(found, declared)
+        misfits = payloads.misfits(handlers.handled_types(bound), settings.schedules)
+        return {**handlers.describe(bound), "misfits": misfits}
+
+    report = check_in_child(settings, base=handlers.Agent, check=check, describe=describe)
+    at_fault = {
+        "classes that cannot be agents": list(report.problems),
+        "commands that cannot be run": check_commands(settings, BUILT_IN),
+    }
+    commands = [name for name, agent in settings.recipients.items() if agent.command is not None]
+    descriptions = {**report.descriptions, **{name: describe(agent_class(settings, name)) for name in commands}}
+    at_fault["schedules that cannot be carried out"] = payloads.problems(settings, descriptions)
+    if any(at_fault.values()):
         raise ConfigError(
-            f"{settings.source} names {at_fault}",
+            f"{settings.source} names {' and '.join(what for what, problems in at_fault.items() if problems)}",
             hint=f"correct them, then: squad config check {settings.source}",
-            problems=problems,
+            problems=[problem for problems in at_fault.values() for problem in problems],
         )
-    return {name: frozenset(about["types"]) for name, about in report.descriptions.items()}
+    return {name: descriptions[name] for name in settings.recipients}
 
 
 def main(path: str) -> int:

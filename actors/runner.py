@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from squad.actors.blackbox import BlackBox, Hand
-from squad.actors.context import Context, SendRate, StateCell
+from squad.actors.context import Context, FindType, SendRate, StateCell, nowhere
 from squad.actors.handlers import Agent
 from squad.clock import SYSTEM, Clock
-from squad.errors import HandlerSignal, RateLimitError, Refuse, RefusedError, RetryAfter
+from squad.errors import CommandTimeoutError, RateLimitError, Refuse, RetryAfter, SquadError
 from squad.store.rows import Lease, Outcome
 
 _ERROR_LIMIT = 8_000  # characters of a traceback kept with the message
@@ -79,6 +79,7 @@ class Workbench(NamedTuple):
     max_payload: int
     log: logging.Logger
     clock: Clock = SYSTEM
+    find_type: FindType = nowhere
 
 
 class Runner(threading.Thread):
@@ -138,6 +139,7 @@ class Runner(threading.Thread):
             cancelled=self.cancelled,
             max_payload=self._bench.max_payload,
             clock=self._bench.clock,
+            find_type=self._bench.find_type,
         )
         try:
             outcome = self._completed(agent, lease, context)
@@ -178,14 +180,15 @@ class Runner(threading.Thread):
             log.info("%s %s given back: %s", lease.type, lease.task_id, error)
             return outcome._replace(kind="retry", not_before=at, error=str(error))
         if isinstance(error, RateLimitError):
-            return outcome._replace(kind="retry", not_before=self._bench.clock.time() + error.retry_after, error=str(error))
+            at = self._bench.clock.time() + error.retry_after
+            return outcome._replace(kind="retry", not_before=at, error=str(error))
         if isinstance(error, Refuse):
             log.warning("%s %s refused: %s", lease.type, lease.task_id, error.reason)
             return outcome._replace(kind="refused", error=error.reason)
-        if isinstance(error, RefusedError) and not isinstance(error, HandlerSignal):
-            text = "; ".join([error.message, *map(str, error.problems)])
-            log.error("%s %s failed: %s", lease.type, lease.task_id, text)
-            return outcome._replace(error=text)
+        if isinstance(error, SquadError):
+            text = "; ".join([error.message, *map(str, error.problems)])[:_ERROR_LIMIT]
+            log.error("%s %s failed (attempt %d): %s", lease.type, lease.task_id, lease.attempt, text)
+            return outcome._replace(kind="timeout" if isinstance(error, CommandTimeoutError) else "error", error=text)
         text = short_traceback(error)
         log.error("%s %s failed (attempt %d): %s", lease.type, lease.task_id, lease.attempt, text)
         return outcome._replace(error=text)

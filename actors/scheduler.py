@@ -83,7 +83,7 @@ class Scheduler(Actor):
         self._storage = msg.storage
         self._home = Path(msg.home)
         self.set_title("scheduler")
-        logs.configure(self._home, "scheduler", msg.config.logging)
+        self.log_to(self._home, "scheduler", msg.config.logging)
         self._log = logs.logger("scheduler")
         process = psutil.Process()
         self.tell(sender, Started(self._worker, process.pid, process.create_time()))

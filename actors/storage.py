@@ -56,8 +56,6 @@ def _policies(config: SquadConfig) -> dict[str, RetryPolicy]:
 class Storage(Actor):
     """See the module. Its messages: Submit, Ready, Settle, Released, Watch, Unwatch, Record."""
 
-    broker = Broker
-
     def __init__(self) -> None:
         super().__init__()
         self._broker: Broker | None = None
@@ -68,7 +66,7 @@ class Storage(Actor):
         self._supervisor, self._worker = sender, msg.worker
         self._home = home = Path(msg.home)
         self.set_title("storage")
-        logs.configure(home, "storage", msg.config.logging)
+        self.log_to(home, "storage", msg.config.logging)
         process = psutil.Process()
         self.tell(sender, Started(self._worker, process.pid, process.create_time()))
         self._policies = _policies(msg.config)
@@ -79,12 +77,7 @@ class Storage(Actor):
             logs.logger("storage").error("cannot start: %s %s", error, error.hint)
             self.tell(sender, StartFailed(self._worker, f"{error} {error.hint}".strip()))
             return
-        self._broker = self.broker(
-            writer,
-            self._retry_delay,
-            send=lambda address, out: self.post(lambda: self.tell(address, out)),
-            clock=self.clock,
-        )
+        self._broker = self.make_broker(writer)
         self._broker.recover(msg.extra.get("alive"), msg.extra.get("in_hand", {}))
         kept = {key: text for name in msg.config.convoys if (text := writer.get(key := convoy_key(name))) is not None}
         self._broker.start()
@@ -94,13 +87,21 @@ class Storage(Actor):
         self.tell(sender, StorageReady(self._worker, kept))
         self.tell(sender, Report(self._worker, "ready"))
 
+    def make_broker(self, writer: Writer) -> Broker:
+        return Broker(
+            writer,
+            self._retry_delay,
+            send=lambda address, out: self.post(lambda: self.tell(address, out)),
+            clock=self.clock,
+        )
+
     @receives(Configured)
     def on_configured(self, msg: Configured, sender: Address) -> None:
         """The configuration was reloaded."""
         self._policies = _policies(msg.config)
-        logs.configure(self._home, "storage", msg.config.logging)
+        self.log_to(self._home, "storage", msg.config.logging)
 
-    def _retry_delay(self, recipient: str, attempts: int) -> float | None:
+    def _retry_delay(self, recipient: str, kind: str, attempts: int) -> float | None:
         """On the writer's thread."""
         return self._policies.get(recipient, _DEAD_AT_ONCE).delay(attempts)
 

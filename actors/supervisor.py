@@ -78,7 +78,7 @@ class Supervisor(Actor):
         self._started = time.time()
         self._process = psutil.Process()
         self.set_title(f"supervisor of {msg.config.name}")
-        logs.configure(self._home, "supervisor", msg.config.logging)
+        self.log_to(self._home, "supervisor", msg.config.logging)
         self._log = logs.logger("supervisor")
         self.tell(sender, Booting(self._process.pid))
         self._lifecycle = Lifecycle(self, msg, _ACTORS, self._log)
@@ -246,7 +246,7 @@ class Supervisor(Actor):
             reloading.keep(self._home, deployment)
             self._deployment = deployment
             self._health.rules = msg.config.supervision.health
-            logs.configure(self._home, "supervisor", msg.config.logging)
+            self.log_to(self._home, "supervisor", msg.config.logging)
             reloading.carry_out(plan, self._lifecycle, deployment, self.tell)
             self.roster_changed()
 

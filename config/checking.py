@@ -73,7 +73,8 @@ def check_in_child(
 def _references(config: SquadConfig) -> list[_Named]:
     users: dict[str, list[str]] = {}
     for name, settings in config.recipients.items():
-        users.setdefault(settings.class_, []).append(name)
+        if settings.class_ is not None:
+            users.setdefault(settings.class_, []).append(name)
     return [_Named(reference, tuple(names), _where(config, names[0])) for reference, names in users.items()]
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     ValidationInfo,
@@ -91,6 +92,8 @@ class ExitCodesConfig(Section):
 
 class Kind(Section):
     """What an agent is: a class or a command, with all that only a command needs."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["class"]}, {"required": ["command"]}]})
 
     class_: ClassReference | None = Field(
         default=None,

@@ -30,7 +30,6 @@ _EXPECTED = {
 
 
 _TO_ADD = {
-    "class": "add class: ./agents.py:Scanner, with your file and class",
     "cron": 'add cron: "0 9 * * 1" for Mondays at 9',
     "recipient": "add recipient: with the name of an agent or a convoy",
     "type": "add type: with the name of a message type",
@@ -130,6 +129,6 @@ def _all_keys(section: type[Section], prefix: str = "") -> list[str]:
     for key, field in zip(keys_of(section), section.model_fields.values(), strict=True):
         paths.append(prefix + key)
         if inner := section_in(field.annotation):
-            name = "NAME." if key in ("agents", "convoys", "schedules") else ""
+            name = "NAME." if key in ("agents", "convoys", "schedules", "types") else ""
             paths += _all_keys(inner, f"{prefix}{key}.{name}")
     return paths

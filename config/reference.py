@@ -30,6 +30,15 @@ agents:
     class: ./agents.py:Reporter
     send_rate: none               # it may send as much as it likes
     restarts: {intensity: 10}     # the rest as under supervision
+  blame:
+    command: [git, blame, --porcelain, --, "{payload[path]}"]
+    handles: [blame]
+    timeout: 30s
+
+types:
+  blame:
+    fields:
+      path: str
 
 convoys:
   checker:
@@ -53,9 +62,10 @@ logging:
 _HEAD = f"""\
 # Configuration
 
-One YAML file deploys a squad. Every key is listed here with its default; `class` is the only one that must be there.
-`squad config check FILE` names every mistake in a file with its line, `squad config show` prints the
-configuration in full as Squad understands it, and `squad config schema` prints a JSON Schema for editors.
+One YAML file deploys a squad. Every key is listed here with its default; an agent's `class`, or else its `command`, is
+the only one that must be there. `squad config check FILE` names every mistake in a file with its line, `squad config
+show` prints the configuration in full as Squad understands it, and `squad config schema` prints a JSON Schema for
+editors.
 
 This page is made from the schema: `python -m squad.config.reference > docs/configuration.md`.
 
@@ -118,7 +128,8 @@ def _section(section: type[Section]) -> str:
     for key, (name, field) in zip(keys_of(section), section.model_fields.items(), strict=True):
         if section is AgentConfig or name not in AgentConfig.model_fields or not issubclass(section, AgentConfig):
             of_key = schema["properties"][key]
-            rows.append(f"| `{key}` | {_type(of_key)} | {_default(field, of_key)} | {field.description} |\n")
+            description = (field.description or "").replace("|", "\\|")
+            rows.append(f"| `{key}` | {_type(of_key)} | {_default(field, of_key)} | {description} |\n")
     head = "| key | type | default | meaning |\n| --- | --- | --- | --- |\n"
     return f"## {_title(section.__name__)}\n\n{summary}\n\n{head}{''.join(rows)}"
 
@@ -129,7 +140,7 @@ def _type(schema: dict[str, Any]) -> str:
         return _type(schema["anyOf"][0])
     if "$ref" in schema:
         title = _title(schema["$ref"].rpartition("/")[2])
-        return f"[{title.lower()}](#{title.lower()})"
+        return "anything" if title == "JsonValue" else f"[{title.lower()}](#{title.lower()})"
     if "enum" in schema:
         return " or ".join(f"`{choice}`" for choice in schema["enum"])
     if schema["type"] == "object":
@@ -137,6 +148,10 @@ def _type(schema: dict[str, Any]) -> str:
         return f"mapping: name to {_type(by_name[0])}" if by_name else "mapping"
     if schema["type"] == "array":
         return f"list of {_type(schema['items'])}"
+    return _plain_type(schema)
+
+
+def _plain_type(schema: dict[str, Any]) -> str:
     if isinstance(schema["type"], list):  # text or a number: its title says of what
         return str(schema["title"]).lower()
     return {"string": "text", "integer": "whole number", "number": "number"}[schema["type"]] + _bounds(schema)
@@ -156,7 +171,9 @@ def _default(field: FieldInfo, schema: dict[str, Any]) -> str:
         return "required"
     if schema.get("default") is not None:
         return f"`{schema['default']}`"
-    return "" if field.default_factory is None else "`{}`" if field.default_factory is dict else "its own"
+    if schema.get("type") in ("array", "object"):
+        return f"`{field.get_default(call_default_factory=True)}`"
+    return "" if field.default_factory is None else "its own"
 
 
 # -- YAML for both worlds

@@ -237,6 +237,12 @@ class SquadConfig(Section):
         """All that a message can be sent to: agents and convoys (``ConvoyConfig``) by name."""
         return {**self.agents, **self.convoys}
 
+    @property
+    def longest_shutdown(self) -> float:
+        """Seconds that a stop in good order may take at most: the longest time of any agent."""
+        own = [settings.shutdown for settings in self.recipients.values() if settings.shutdown is not None]
+        return max(self.supervision.shutdown, *own) if own else self.supervision.shutdown
+
     def recipient(self, name: str) -> AgentConfig | None:
         """The agent or convoy of that name; None when nothing of that name was declared."""
         return self.recipients.get(name)

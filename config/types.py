@@ -13,6 +13,7 @@ from pydantic import (
     JsonValue,
     SerializerFunctionWrapHandler,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_serializer,
     model_validator,
@@ -23,16 +24,14 @@ from squad import declared
 from squad.config.pace import RetryConfig
 from squad.config.section import Section
 from squad.config.values import blank_mapping, complain, refuse
-from squad.messages import is_type_name
+from squad.messages import TYPE_NAME_FORM, is_type_name
 
 _FIELD = r"[A-Za-z_][A-Za-z0-9_.-]{0,99}"
 
 
 def _type_name(value: str) -> str:
     if not is_type_name(value):
-        complain(
-            f"{value!r} cannot be the name of a message type", "letters, digits and _ . : - only, a letter first"
-        )
+        complain(f"{value!r} cannot be the name of a message type", "letters, digits and _ . : - only, a letter first")
     if value.startswith("squad."):
         complain(f"{value!r}: names that begin with squad. are Squad's own", "choose another name")
     return value
@@ -58,8 +57,10 @@ def _annotation(value: str) -> str:
     return value
 
 
-TypeName = Annotated[str, AfterValidator(_type_name)]
-FieldName = Annotated[str, AfterValidator(_field_name)]
+TypeName = Annotated[
+    str, AfterValidator(_type_name), WithJsonSchema({"type": "string", "pattern": f"^{TYPE_NAME_FORM}$"})
+]
+FieldName = Annotated[str, AfterValidator(_field_name), WithJsonSchema({"type": "string", "pattern": f"^{_FIELD}$"})]
 
 
 class FieldConfig(Section):
@@ -108,9 +109,10 @@ class FieldConfig(Section):
 class TypeConfig(Section):
     """A message type, declared by `fields` or by `schema`; or, with `retry` alone, one that a class declares."""
 
-    fields: dict[FieldName, Annotated[FieldConfig, BeforeValidator(_field)]] | None = Field(
-        default=None, description="Its fields by name. A field that is not declared is a mistake."
-    )
+    fields: (
+        dict[FieldName, Annotated[FieldConfig, BeforeValidator(_field, json_schema_input_type=FieldConfig | str)]]
+        | None
+    ) = Field(default=None, description="Its fields by name. A field that is not declared is a mistake.")
     schema_: dict[str, JsonValue] | None = Field(
         default=None,
         validation_alias="schema",

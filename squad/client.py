@@ -164,7 +164,7 @@ class Client:
             hold = _HOLD if remaining is None else min(_HOLD, remaining)
             path = f"/v1/messages/{_segment(message_id)}/wait?tree={int(tree)}&timeout={hold:.3f}"
             patience = _WAIT_PATIENCE if remaining is None else min(_WAIT_PATIENCE, remaining)
-            answer = self._patiently(_Request("GET", path), hold + self._timeout, patience)
+            answer = self._patiently(Request("GET", path), hold + self._timeout, patience)
             if answer["done"]:
                 return True
             if remaining is not None and remaining <= hold:
@@ -235,7 +235,7 @@ class Client:
         body: dict[str, Any] = {"dry_run": dry_run}
         if path is not None:
             body["path"] = str(path.resolve())
-        request = _Request("POST", "/v1/reload", _encode(body), "application/json")
+        request = Request("POST", "/v1/reload", _encode(body), "application/json")
         return self._patiently(request, _RELOAD_TIMEOUT, self._patience)
 
     def schedules(self) -> list[dict[str, Any]]:
@@ -252,9 +252,9 @@ class Client:
     def _call(
         self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
     ) -> dict[str, Any]:
-        return self._patiently(_Request(method, path, body, content_type), self._timeout, self._patience)
+        return self._patiently(Request(method, path, body, content_type), self._timeout, self._patience)
 
-    def _patiently(self, request: _Request, timeout: float, patience: float) -> dict[str, Any]:
+    def _patiently(self, request: Request, timeout: float, patience: float) -> dict[str, Any]:
         """One request, repeated while the gateway is away and the squad is up. Raises as the class says."""
         give_up = time.monotonic() + patience
         pause = 0.0
@@ -280,7 +280,7 @@ class Client:
             else:
                 return _answer(status, content)
 
-    def _exchange(self, request: _Request, timeout: float) -> tuple[int, bytes]:
+    def _exchange(self, request: Request, timeout: float) -> tuple[int, bytes]:
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -306,7 +306,9 @@ class Client:
         return response.status, content
 
 
-class _Request(NamedTuple):
+class Request(NamedTuple):
+    """What the gateway is asked: ``body`` is of the kind ``content_type``."""
+
     method: str
     path: str
     body: bytes | None = None

@@ -188,7 +188,9 @@ def schema_mistakes(schema: Mapping[str, Any]) -> list[str]:
     """What is wrong with a JSON Schema for a payload, as sentences."""
     import jsonschema
     from jsonschema.validators import validator_for
+    from referencing import Registry
     from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012
 
     if schema.get("type", "object") != "object":
         return ["a payload is an object, so its type must be object"]
@@ -199,11 +201,9 @@ def schema_mistakes(schema: Mapping[str, Any]) -> list[str]:
     ]
     if found:
         return found
-    resolver = _validator(schema)._resolver  # noqa: SLF001 - the only way to look before there is a payload
+    resolver = Registry().with_resource("", DRAFT202012.create_resource(dict(schema))).resolver()
     for reference in dict.fromkeys(_references(schema)):
         try:
-            if not reference.startswith("#"):
-                raise ValueError(reference)
             resolver.lookup(reference)
         except (Unresolvable, ValueError):
             found.append(f"$ref {reference!r} leads to nothing in this schema")
@@ -219,7 +219,7 @@ def _validator(schema: Mapping[str, Any]) -> Any:
     # Strict, as everywhere in Squad: 1.0 is no whole number.
     strict = kind.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
     # An empty registry: the default one would fetch what a reference names from the network.
-    return extend(kind, type_checker=strict)(schema, registry=Registry())
+    return extend(kind, type_checker=strict)(schema, registry=Registry())  # type: ignore[no-untyped-call]
 
 
 def _references(schema: Any) -> Iterator[str]:
@@ -301,15 +301,16 @@ def _may_have(schema: Any, path: tuple[str, ...]) -> bool:
         return True
     first, rest = path[0], path[1:]
     kinds = schema.get("type", ["object", "array"])
-    kinds = [kinds] if isinstance(kinds, str) else kinds
     if "array" in kinds and first.isdecimal():
         return _may_have(schema.get("items", True), rest)
-    if "object" not in kinds:
-        return False
-    for key, value in schema.get("properties", {}).items():
-        if key == first:
-            return _may_have(value, rest)
+    return "object" in kinds and _may_have(_of_property(schema, first), rest)
+
+
+def _of_property(schema: Mapping[str, Any], name: str) -> Any:
+    """The schema of an object's property."""
+    if name in schema.get("properties", {}):
+        return schema["properties"][name]
     for pattern, value in schema.get("patternProperties", {}).items():
-        if re.search(pattern, first):
-            return _may_have(value, rest)
-    return _may_have(schema.get("additionalProperties", schema.get("unevaluatedProperties", True)), rest)
+        if re.search(pattern, name):
+            return value
+    return schema.get("additionalProperties", schema.get("unevaluatedProperties", True))

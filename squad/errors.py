@@ -11,6 +11,8 @@ SquadError
 ├── AlreadyRunningError     another squad holds this home
 ├── HomeError               the home directory cannot be used
 ├── StartError              the squad did not come up
+├── CommandFailedError      the command of an agent failed: an attempt
+├── CommandTimeoutError     likewise: it ran longer than its time-out
 └── StoreError              the database cannot do what was asked
     ├── NewerDatabaseError  it was written by a newer version of Squad
     └── BackpressureError   no connection became free in time
@@ -110,6 +112,14 @@ class HomeError(SquadError):
 
 
 class StartError(SquadError):
+    pass
+
+
+class CommandFailedError(SquadError):
+    pass
+
+
+class CommandTimeoutError(SquadError):
     pass
 
 

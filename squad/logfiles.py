@@ -28,10 +28,11 @@ class _Identity(NamedTuple):
     beginning: bytes
 
     def is_of(self, file: BinaryIO) -> bool:
-        return self.inode == _inode(file) and _beginning(file).startswith(self.beginning)
+        """Never of an empty one: there is nothing to know it by yet."""
+        return bool(self.beginning) and self.inode == _inode(file) and _beginning(file).startswith(self.beginning)
 
 
-_NOWHERE = _Identity(0, b"")  # no file has the number 0
+_NOWHERE = _Identity(0, b"")
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class LogFile:
     offset: int = 0
     _file: _Identity = _NOWHERE
     _older: _Identity = _NOWHERE  # the file before it in the chain
+    _changed: int = 0  # when the file was written to last, in nanoseconds, as the last look saw it
     _torn: bytes = field(default=b"", repr=False)  # the beginning of a line whose end is not written yet
 
     @property
@@ -55,9 +57,11 @@ class LogFile:
         """Go behind the last line that is whole."""
         with ExitStack() as files:
             chain = _chain(self.path, files)
-            if chain:
-                self._enter(chain[0], chain)
-                self.offset = _end_of_lines(chain[0])
+            written = next(filter(_beginning, chain), None)
+            if written is not None:
+                self._enter(written, chain)
+                self.offset = _end_of_lines(written)
+                self._changed = os.fstat(written.fileno()).st_mtime_ns
 
     def news(self) -> Iterator[bytes]:
         """The lines from here on, through rotations; the place moves behind them. When idle it is one ``stat``."""
@@ -65,8 +69,9 @@ class LogFile:
             found = self.path.stat()
         except FileNotFoundError:  # in the middle of a rotation: the next look finds it
             return
-        if found.st_ino == self._file.inode and found.st_size == self.offset:
+        if (found.st_ino, found.st_size, found.st_mtime_ns) == (self._file.inode, self.offset, self._changed):
             return
+        self._changed = found.st_mtime_ns
         with ExitStack() as files:
             written = _open(self.path, files)
             if written is not None and self._is_here(written):
@@ -75,6 +80,8 @@ class LogFile:
             chain = _chain(self.path, files)
             for file in reversed(self._since(chain)):
                 if not self._is_here(file):
+                    if not _beginning(file):  # entered when it has its first record
+                        continue
                     if self._torn:  # its writer was killed, or it was cut off
                         yield self._torn
                     self._enter(file, chain)
@@ -92,8 +99,14 @@ class LogFile:
         ``time_of`` a line is in seconds since the epoch; None for a line that has none. The place stays.
         """
         with ExitStack() as files:
-            for file, end in reversed(self._until_here(files)):
-                yield from _forward(file, _shortly_before(since, time_of, file, end), end)
+            parts = []
+            for file, end in self._until_here(files):
+                start = _shortly_before(since, time_of, file, end)
+                parts.append((file, start, end))
+                if start:
+                    break  # what comes before it is older still
+            for file, start, end in reversed(parts):
+                yield from _forward(file, start, end)
 
     def _is_here(self, file: BinaryIO) -> bool:
         return self._file.is_of(file) and os.fstat(file.fileno()).st_size >= self.offset
@@ -101,8 +114,8 @@ class LogFile:
     def _enter(self, file: BinaryIO, chain: list[BinaryIO]) -> None:
         """Go to the beginning of ``file``, one of the ``chain``."""
         self._file, self.offset, self._torn = _identity(file), 0, b""
-        before = chain[chain.index(file) + 1 :]
-        self._older = _identity(before[0]) if before else _NOWHERE
+        before = filter(_beginning, chain[chain.index(file) + 1 :])
+        self._older = next(map(_identity, before), _NOWHERE)
 
     def _since(self, chain: list[BinaryIO]) -> list[BinaryIO]:
         """Of the chain the file that we are in and the newer ones; all that are new when ours is gone."""

@@ -23,7 +23,9 @@ from squad.errors import Problem, RefusedError
 
 T = TypeVar("T")
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,99}")
+TYPE_NAME_FORM = r"[A-Za-z][A-Za-z0-9_.:-]{0,99}"
+"""Of the names of message types: a regular expression."""
+
 _ATTRIBUTE = "__squad_type__"
 _OURS = "squad."  # how the names of built-in types begin
 
@@ -106,7 +108,7 @@ def message(name: str) -> Callable[[type[T]], type[T]]:
 
 def is_type_name(text: str) -> bool:
     """Whether a message type can have this name."""
-    return _NAME.fullmatch(text) is not None
+    return re.fullmatch(TYPE_NAME_FORM, text) is not None
 
 
 def type_of(thing: Any) -> MessageType:

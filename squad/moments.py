@@ -15,7 +15,7 @@ def parse_moment(value: str | float | datetime) -> float:
     A time without a zone is refused: it would mean something else on another machine.
     """
     if isinstance(value, bool):
-        raise ValueError(f"{value!r} is no time: {_FORM}")  # noqa: TRY004 - as for any other value
+        raise ValueError(f"{value!r} is no time: {_FORM}")
     if isinstance(value, int | float):
         return _within(float(value), value)
     if isinstance(value, str):

@@ -23,19 +23,29 @@ _CANDIDATES = 5  # that an ambiguous id lists
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which messages; None: all. ``agent`` is the recipient, ``since`` seconds since the epoch (creation)."""
+    """Which messages; None: all.
+
+    ``agent`` is the recipient. ``since`` (creation) and ``ended_since`` are in seconds since the epoch. ``error`` is a
+    part of the error's text; upper and lower case of ASCII letters are the same.
+    """
 
     agent: str | None = None
     type: str | None = None
     status: str | None = None
     sender: str | None = None
     since: float | None = None
+    ended_since: float | None = None
+    error: str | None = None
 
     def conditions(self) -> list[Expression]:
         pairs = ((Task.recipient, self.agent), (Task.type, self.type), (Task.status, self.status))
         found = [column == value for column, value in (*pairs, (Task.sender, self.sender)) if value is not None]
         if self.since is not None:
             found.append(Task.created_at >= iso(self.since))
+        if self.ended_since is not None:
+            found.append(Task.completed_at >= iso(self.ended_since))
+        if self.error is not None:
+            found.append(fn.INSTR(fn.LOWER(Task.error_message), fn.LOWER(self.error)) > 0)
         return found
 
 

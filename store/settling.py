@@ -1,4 +1,4 @@
-"""How leases end: completion, retry, dead letter, or back to the queue.
+"""How leases end: completion, retry, dead letter, cancelled, or back to the queue.
 
 Everything here runs inside the writer's transaction. See docs/states.md for the states and what moves a message
 from one to the next.
@@ -6,36 +6,30 @@ from one to the next.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from squad.store.rows import NewTask, Outcome
+from squad.store.inserting import BAD_ROW, Parameters, insert, pending, reply_due, storable, to_insert
+from squad.store.replies import answer
+from squad.store.rows import NewTask, Outcome, Running
+from squad.store.session import Session
+from squad.store.settlement import Settlement
 from squad.store.times import iso
 
-Policy = Callable[[str, int], float | None]
-"""(recipient, attempts charged so far) -> seconds until the next attempt, or None: no more, a dead letter."""
+Policy = Callable[[str, str, int], float | None]
+"""(recipient, type, attempts charged so far) -> seconds until the next attempt, or None: no more, a dead letter."""
 
-BAD_ROW = (
-    sqlite3.IntegrityError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-    sqlite3.DataError,
-    OverflowError,  # an integer beyond 64 bits
-    ValueError,  # text that is no Unicode (lone surrogates), or holds what a column cannot
-)
-"""What SQLite's module raises when one row is at fault, not the database."""
+Ceiling = Callable[[str], int | None]
+"""recipient -> the most messages that may wait for it when a handler sends it another; None: any number."""
 
-INSERT = """
-    INSERT INTO tasks (task_id, parent_id, root_id, sender, recipient, type, priority, not_before, created_at, key, payload)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO NOTHING
-"""  # noqa: E501
+BEFORE_HANDLED = "cancelled before it was handled"
+WHILE_HANDLED = "cancelled while it was handled"
 
 _LEASED = """
-    SELECT id, fence, recipient, attempts, task_id, COALESCE(root_id, task_id), claimed_at FROM tasks
+    SELECT id, fence, recipient, type, attempts, task_id, COALESCE(root_id, task_id), claimed_at, expires_at,
+           cancelling, reply_to
+    FROM tasks
     WHERE status = 'running' AND lease_owner = ?
 """
 _COMPLETE = """
@@ -43,9 +37,8 @@ _COMPLETE = """
                      error_message = NULL, result = ?
     WHERE id = ?
 """
-_FAIL = """
-    UPDATE tasks SET status = 'failed', attempts = ?, started_at = ?, completed_at = ?, duration_ms = ?,
-                     error_message = ?
+_END = """
+    UPDATE tasks SET status = ?, attempts = ?, started_at = ?, completed_at = ?, duration_ms = ?, error_message = ?
     WHERE id = ?
 """
 _RETRY = """
@@ -58,13 +51,9 @@ _GIVE_BACK = """
                      error_message = COALESCE(?, error_message)
     WHERE id = ?
 """
-_REQUEUE = """
-    UPDATE tasks SET status = 'queued', lease_owner = NULL, claimed_at = NULL
-    WHERE id = ? AND fence = ? AND lease_owner = ? AND status = 'running'
-    RETURNING recipient
-"""
 _ATTEMPT = """
-    INSERT INTO attempts (task_row, number, worker, started_at, ended_at, outcome, error) VALUES (?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO attempts (task_row, number, worker, started_at, ended_at, outcome, final, error)
+    SELECT ?, COALESCE(MAX(number), 0) + 1, ?, ?, ?, ?, ?, ? FROM attempts WHERE task_row = ?
 """
 _STATE = """
     INSERT INTO agent_state (agent, version, updated_at, state) VALUES (?, ?, ?, ?)
@@ -73,98 +62,20 @@ _STATE = """
 """
 
 
-@dataclass(slots=True)
-class Settlement:
-    """What came of a settle or a release."""
-
-    accepted: list[bool] = field(default_factory=list)
-    """For each outcome, in order. False: the claim is no longer the worker's, or its state was out of date."""
-    ended: list[tuple[str, str, str]] = field(default_factory=list)
-    """(task_id, root_id, status) of the messages that are now completed or failed."""
-    woken: set[str] = field(default_factory=set)
-    """Recipients that have messages ready which they had not before."""
-    next_due: float | None = None
-    """When the first of the messages delayed here becomes ready, seconds since the epoch."""
-    outdated: bool = False
-    """An outcome was void because the worker's copy of its agent's state is not the stored one."""
-
-    def add(self, other: Settlement) -> None:
-        self.accepted += other.accepted
-        self.ended += other.ended
-        self.woken |= other.woken
-        self.outdated |= other.outdated
-        if other.next_due is not None:
-            self.delayed(other.next_due)
-
-    def delayed(self, until: float) -> None:
-        self.next_due = until if self.next_due is None else min(self.next_due, until)
-
-    def queued(self, recipient: str, not_before: float | None) -> None:
-        if not_before is None:
-            self.woken.add(recipient)
-        else:
-            self.delayed(not_before)
-
-
-def pending(not_before: float | None, now: float) -> float | None:
-    """``not_before`` while it lies ahead; None for what is ready."""
-    return not_before if not_before is not None and not_before > now else None
-
-
-def to_insert(
-    task: NewTask, until: float | None, at: str, parent: str | None = None, root: str | None = None
-) -> tuple[object, ...]:
-    """Parameters of ``INSERT``. ``at`` is the present as text; ``parent`` and ``root`` serve a task that names none."""
-    return (
-        task.task_id,
-        task.parent_id or parent,
-        task.root_id or root or task.task_id,
-        task.sender,
-        task.recipient,
-        task.type,
-        task.priority,
-        until,
-        at,
-        task.key,
-        task.payload,
-    )
-
-
-@contextmanager
-def savepoint(connection: sqlite3.Connection) -> Iterator[None]:
-    """What is written inside is undone when an exception escapes; the transaction around it goes on."""
-    connection.execute("SAVEPOINT inner")
-    try:
-        yield
-    except BaseException:
-        if connection.in_transaction:  # a full disk may have rolled everything back by itself
-            connection.execute("ROLLBACK TO inner")
-            connection.execute("RELEASE inner")
-        raise
-    connection.execute("RELEASE inner")
-
-
-def state_of(connection: sqlite3.Connection, agent: str) -> tuple[int, str]:
-    """(version, JSON text) of an agent's durable state; (0, "{}") when it never had one."""
-    row = connection.execute("SELECT version, state FROM agent_state WHERE agent = ?", (agent,)).fetchone()
-    return (row[0], row[1]) if row else (0, "{}")
-
-
-def storable(text: str) -> str:
-    """``text`` with what is no Unicode written as backslash escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 class _Leased(NamedTuple):
     """A running row, as ``_LEASED`` reads it."""
 
     row: int
     fence: int
     recipient: str
+    type: str
     attempts: int
     task_id: str
     root_id: str
     claimed_at: str
+    expires_at: float | None
+    cancelling: str | None
+    reply_to: str | None
 
 
 class Settling:
@@ -174,21 +85,27 @@ class Settling:
     above, which then run once each. Nothing can change in between: the transaction holds the write lock.
     """
 
-    def __init__(self, connection: sqlite3.Connection, worker: str, agent: str, now: float, policy: Policy) -> None:
-        self._connection = connection
+    def __init__(self, session: Session, worker: str, now: float) -> None:
+        self._session = session
         self._worker = worker
-        self._agent = agent
         self._now = now
         self._at = iso(now)
-        self._policy = policy
-        self._leased: dict[int, _Leased] = {}
+        self._policy: Policy = lambda *_: None
+        self._ceiling: Ceiling = lambda _: None
+        self._agent = ""
         self._version = -1  # of the agent's state; not read yet
         self._writes: dict[str, list[tuple[object, ...]]] = {}
+        self._sends: list[Parameters] = []
+        self._sent: Counter[str] = Counter()  # likewise, by recipient
+        self._requeued: Counter[str] = Counter()
+        self._to_answer: list[int] = []
         self._done = Settlement()
+        rows = session.connection.execute(_LEASED, (worker,)).fetchall()
+        self._leased = {row[0]: _Leased(*row) for row in rows}
 
-    def settle(self, outcomes: Sequence[Outcome]) -> Settlement:
+    def settle(self, agent: str, outcomes: Sequence[Outcome], policy: Policy, ceiling: Ceiling) -> Settlement:
         """Every outcome in order. Raises one of BAD_ROW when one cannot be stored; then none is."""
-        self._look()
+        self._agent, self._policy, self._ceiling = agent, policy, ceiling
         for outcome in outcomes:
             leased = self._leased.get(outcome.row)
             accepted = leased is not None and leased.fence == outcome.fence and self._end(leased, outcome)
@@ -197,31 +114,51 @@ class Settling:
             self._done.accepted.append(accepted)
         return self._write()
 
-    def release(self, in_hand: tuple[int, int] | None, reason: str, charge: bool) -> Settlement:
+    def release(self, in_hand: tuple[int, int] | None, reason: str, charge: bool, policy: Policy) -> Settlement:
         """All leases of the worker return at once; ``in_hand`` is charged an attempt if ``charge``."""
-        self._look()
+        self._policy = policy
         for leased in self._leased.values():
-            if charge and (leased.row, leased.fence) == in_hand:
+            begun = (leased.row, leased.fence) == in_hand
+            if leased.cancelling is not None:
+                self._cancel(leased, leased.claimed_at if begun else None, None)
+            elif charge and begun:
                 self._charge(leased, Outcome(leased.row, leased.fence, "crash", error=reason))
             else:
                 self._give_back(leased, None, "")
         return self._write()
 
-    def _look(self) -> None:
-        rows = self._connection.execute(_LEASED, (self._worker,)).fetchall()
-        self._leased = {row[0]: _Leased(*row) for row in rows}
+    def requeue(self, leases: Iterable[tuple[int, int]]) -> Settlement:
+        """These leases (row, fence) of the worker's return, uncharged."""
+        for row, fence in leases:
+            leased = self._leased.pop(row, None)
+            held = leased is not None and leased.fence == fence
+            self._done.accepted.append(held and self._end(leased, Outcome(row, fence, "returned")))  # type: ignore[arg-type]
+        return self._write()
 
     def _write(self) -> Settlement:
-        with savepoint(self._connection):
+        with self._session.savepoint():
             for statement, parameters in self._writes.items():
-                self._connection.executemany(statement, parameters)
+                self._session.connection.executemany(statement, parameters)
+            if self._sends:
+                insert(self._session, self._sends)
+            for recipient, number in self._requeued.items():
+                self._session.depths.add(recipient, number)
+            if self._to_answer:
+                answer(self._session, self._to_answer, self._now, self._done)
         return self._done
 
     def _note(self, statement: str, *parameters: object) -> None:
         self._writes.setdefault(statement, []).append(parameters)
 
+    # -- one lease --------------------------------------------------------------------------------------------------
+
     def _end(self, leased: _Leased, outcome: Outcome) -> bool:
-        match outcome.kind:
+        """False: the outcome has no effect."""
+        kind = outcome.kind
+        if leased.cancelling is not None and (kind != "done" or leased.cancelling == "tree"):
+            self._cancel_begun(leased, outcome)
+            return kind != "done"
+        match kind:
             case "done":
                 return self._complete(leased, outcome)
             case "error" | "timeout" | "refused":
@@ -230,28 +167,49 @@ class Settling:
                 self._give_back(leased, outcome.not_before, outcome.error)
             case "returned":
                 self._give_back(leased, None, outcome.error)
+            case "cancelled":
+                self._cancel_begun(leased, outcome)
             case _:
-                raise ValueError(f"{outcome.kind!r} is no kind of outcome")
+                raise ValueError(f"{kind!r} is no kind of outcome")
         return True
 
     def _complete(self, leased: _Leased, outcome: Outcome) -> bool:
+        if outcome.sends and (full := self._too_many(outcome.sends)):
+            self._end(leased, outcome._replace(kind="error", error=full))
+            return outcome.state is None  # else the worker's copy of the state is ahead of the stored one
         if outcome.state is not None and not self._advance(outcome.state, outcome.state_version):
-            self._give_back(leased, None, "")
+            if leased.cancelling is not None:
+                self._cancel_begun(leased, outcome)
+            else:
+                self._give_back(leased, None, "")
             return False
         started = iso(outcome.started) if outcome.started else leased.claimed_at
         self._note(_COMPLETE, leased.attempts + 1, started, self._at, outcome.duration_ms, outcome.result, leased.row)
-        self._done.ended.append((leased.task_id, leased.root_id, "completed"))
+        self._ended(leased, "completed")
         for task in outcome.sends:
-            until = pending(task.not_before, self._now)
-            self._note(INSERT, *to_insert(task, until, self._at, leased.task_id, leased.root_id))
-            self._done.queued(task.recipient, until)
+            self._sends.append(to_insert(task, self._now, self._at, leased.task_id, leased.root_id))
+            self._done.queued(task.recipient, pending(task.not_before, self._now))
+            self._done.due(task.expires_at, reply_due(task, self._now))
         return True
+
+    def _too_many(self, sends: Sequence[NewTask]) -> str:
+        """Why this many messages cannot be taken, or nothing."""
+        more = Counter(task.recipient for task in sends)
+        for recipient, number in more.items():
+            most = self._ceiling(recipient)
+            waiting = self._session.depths[recipient] + self._sent[recipient]
+            if most is not None and waiting + number > most:
+                return (
+                    f"QueueFullError: {number:,} more to {recipient!r} would be too many: {waiting:,} wait there, and "
+                    f"what handlers send is taken up to {most:,}, ten times its queue.limit"
+                )
+        self._sent.update(more)
+        return ""
 
     def _advance(self, state: str, based_on: int) -> bool:
         if self._version < 0:
-            self._version = state_of(self._connection, self._agent)[0]
+            self._version = state_of(self._session, self._agent)[0]
         if based_on != self._version:
-            self._done.outdated = True
             return False
         self._version += 1
         self._writes[_STATE] = [(self._agent, self._version, self._at, state)]  # only the last one matters
@@ -261,46 +219,77 @@ class Settling:
         number = leased.attempts + 1
         started = iso(outcome.started) if outcome.started else leased.claimed_at
         error = storable(outcome.error)
-        self._note(_ATTEMPT, leased.row, number, self._worker, started, self._at, outcome.kind, error)
-        delay = None if outcome.kind == "refused" else self._policy(leased.recipient, number)
+        delay = None if outcome.kind == "refused" else self._policy(leased.recipient, leased.type, number)
+        final = int(delay is None)
+        self._note(_ATTEMPT, leased.row, self._worker, started, self._at, outcome.kind, final, error, leased.row)
         if delay is None:
             duration = outcome.duration_ms if outcome.started else None
-            self._note(_FAIL, number, started, self._at, duration, error, leased.row)
-            self._done.ended.append((leased.task_id, leased.root_id, "failed"))
+            self._note(_END, "failed", number, started, self._at, duration, error, leased.row)
+            self._ended(leased, "failed")
         else:
             until = pending(self._now + delay, self._now)
             self._note(_RETRY, number, until, error, leased.row)
-            self._done.queued(leased.recipient, until)
+            self._requeue(leased, until)
 
     def _give_back(self, leased: _Leased, not_before: float | None, why: str) -> None:
         until = pending(not_before, self._now)
         self._note(_GIVE_BACK, until, storable(why) or None, leased.row)
+        self._requeue(leased, until)
+
+    def _requeue(self, leased: _Leased, until: float | None) -> None:
+        self._requeued[leased.recipient] += 1
         self._done.queued(leased.recipient, until)
+        self._done.due(leased.expires_at)
+
+    def _cancel_begun(self, leased: _Leased, outcome: Outcome) -> None:
+        if outcome.started:
+            self._cancel(leased, iso(outcome.started), outcome.duration_ms)
+        else:
+            self._cancel(leased, None, None)
+
+    def _cancel(self, leased: _Leased, started: str | None, duration: int | None) -> None:
+        why = BEFORE_HANDLED if started is None else WHILE_HANDLED
+        self._note(_END, "cancelled", leased.attempts, started, self._at, duration, why, leased.row)
+        self._ended(leased, "cancelled")
+
+    def _ended(self, leased: _Leased, status: str) -> None:
+        self._done.ended.append((leased.task_id, leased.root_id, status))
+        if leased.reply_to is not None:
+            self._to_answer.append(leased.row)
 
 
 def settle(  # noqa: PLR0913, PLR0917 - Writer.settle passes on all that it was given
-    connection: sqlite3.Connection, worker: str, agent: str, outcomes: Sequence[Outcome], now: float, policy: Policy
+    session: Session,
+    worker: str,
+    agent: str,
+    outcomes: Sequence[Outcome],
+    now: float,
+    policy: Policy,
+    ceiling: Ceiling,
 ) -> Settlement:
     """All outcomes in order. One that cannot be stored becomes an ``error``; it does no harm to the others."""
     try:
-        return Settling(connection, worker, agent, now, policy).settle(outcomes)
+        return Settling(session, worker, now).settle(agent, outcomes, policy, ceiling)
     except BAD_ROW:
         done = Settlement()
     for outcome in outcomes:
         try:
-            done.add(Settling(connection, worker, agent, now, policy).settle((outcome,)))
+            done.add(Settling(session, worker, now).settle(agent, (outcome,), policy, ceiling))
         except BAD_ROW as error:
             instead = Outcome(outcome.row, outcome.fence, "error", error=f"its outcome could not be stored: {error}")
-            done.add(Settling(connection, worker, agent, now, policy).settle((instead,)))
+            done.add(Settling(session, worker, now).settle(agent, (instead,), policy, ceiling))
     return done
 
 
-def requeue(connection: sqlite3.Connection, leases: Iterable[tuple[int, int, str]]) -> Settlement:
-    """Leases (row, fence, worker) that nobody holds any more return to the queue, uncharged."""
+def requeue(session: Session, leases: Iterable[Running], now: float) -> Settlement:
+    """Leases that nobody holds any more return to the queue, uncharged; cancelled ones end."""
     done = Settlement()
-    for row, fence, worker in leases:
-        found = connection.execute(_REQUEUE, (row, fence, worker)).fetchone()
-        done.accepted.append(found is not None)
-        if found is not None:
-            done.woken.add(found[0])
+    for lease in leases:
+        done.add(Settling(session, lease.worker, now).requeue([(lease.row, lease.fence)]))
     return done
+
+
+def state_of(session: Session, agent: str) -> tuple[int, str]:
+    """(version, JSON text) of an agent's durable state; (0, "{}") when it never had one."""
+    row = session.connection.execute("SELECT version, state FROM agent_state WHERE agent = ?", (agent,)).fetchone()
+    return (row[0], row[1]) if row else (0, "{}")

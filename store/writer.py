@@ -1,7 +1,7 @@
-"""The one connection that writes, and every statement that the runtime writes with.
+"""The one connection that writes, and everything that the runtime writes with it.
 
-All of SQLite's own SQL for writing is here, in ``settling`` and in ``migrations``. A Writer belongs to one thread at
-a time. Who opens one holds the lock of ``squad.store.lock`` first.
+All of SQLite's own SQL for writing is here, in the modules that this one calls, and in ``migrations``. A Writer belongs
+to one thread at a time. Who opens one holds the lock of ``squad.store.lock`` first.
 """
 
 from __future__ import annotations
@@ -9,42 +9,56 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from squad.errors import StoreError
-from squad.store import settling
+from squad.store import desk, ends, recording, replies, settling
+from squad.store.desk import Dead
+from squad.store.ends import Cancelling
 from squad.store.faults import store_error
+from squad.store.inserting import BAD_ROW, INSERT, Parameters, insert, to_insert
 from squad.store.migrations import migrate
-from squad.store.rows import Lease, NewTask, Outcome, Submitted
-from squad.store.settling import BAD_ROW, INSERT, Policy, Settlement, Settling, pending, savepoint, to_insert
+from squad.store.rows import DeadFilter, Lease, NewTask, Outcome, Running, Submitted
+from squad.store.session import Session
+from squad.store.settlement import Settlement
+from squad.store.settling import Ceiling, Policy, Settling
 from squad.store.times import iso
 
 if TYPE_CHECKING:
     from squad.config.schema import StoreConfig
 
-__all__ = ["Policy", "Settlement", "Writer"]
+__all__ = ["Ceiling", "Policy", "Settlement", "Writer"]
 
 _LEASE = "id, fence, task_id, sender, type, payload, priority, attempts + 1, COALESCE(root_id, task_id)"
 
 _PICK = f"""
     SELECT {_LEASE} FROM tasks
-    WHERE recipient = ? AND status = 'queued' AND not_before IS NULL
+    WHERE recipient = ? AND status = 'queued' AND not_before IS NULL AND (expires_at IS NULL OR expires_at > ?)
     ORDER BY priority, id
     LIMIT ?
 """  # noqa: S608 - a constant
 _CLAIM = "UPDATE tasks SET status = 'running', lease_owner = ?, fence = ?, claimed_at = ? WHERE id = ?"
-_HELD_BY = f"SELECT {_LEASE} FROM tasks WHERE status = 'running' AND lease_owner = ? ORDER BY priority, id"  # noqa: S608
 _DUE = """
     UPDATE tasks INDEXED BY tasks_delayed SET not_before = NULL
     WHERE status = 'queued' AND not_before IS NOT NULL AND not_before <= ?
     RETURNING recipient
 """
-_NEXT_DUE = """
+_NEXT_DUE = (
+    """
     SELECT MIN(not_before) FROM tasks INDEXED BY tasks_delayed
     WHERE status = 'queued' AND not_before IS NOT NULL
-"""
+    """,
+    """
+    SELECT MIN(expires_at) FROM tasks INDEXED BY tasks_expiring
+    WHERE status = 'queued' AND expires_at IS NOT NULL
+    """,
+    """
+    SELECT MIN(reply_due) FROM tasks INDEXED BY tasks_reply_due
+    WHERE completed_at IS NULL AND reply_due IS NOT NULL
+    """,
+)
 _OPEN_TREE = """
     SELECT 1 FROM tasks
     WHERE root_id = ? AND completed_at IS NULL AND status IN ('queued', 'running')
@@ -58,14 +72,6 @@ _OPEN_BRANCH = """
     )
     SELECT 1 FROM branch WHERE status IN ('queued', 'running') LIMIT 1
 """
-_PUT = """
-    INSERT INTO keeper (key, value, updated_at) VALUES (?, ?, ?)
-    ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at
-"""
-
-
-class _Partly(Exception):  # noqa: N818 - not an error
-    """Some messages of a submit were there already."""
 
 
 class Writer:
@@ -90,6 +96,7 @@ class Writer:
         )
         try:
             self._set_up(config)
+            self._session = Session(self._connection)
         except sqlite3.Error as error:
             self._connection.close()
             raise store_error(error, self.path) from error
@@ -123,12 +130,21 @@ class Writer:
             try:
                 yield
                 self._connection.execute("COMMIT")
+                self._session.depths.commit()
             except BaseException:
                 if self._begun():  # SQLite itself rolls back on some errors
                     self._connection.execute("ROLLBACK")
+                self._session.depths.roll_back()
                 raise
         except sqlite3.Error as error:
             raise store_error(error, self.path) from error
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Inside a transaction: what escapes from the block undoes what was done in it, and nothing else."""
+        self._must_be_open()
+        with self._session.savepoint():
+            yield
 
     # -- messages ---------------------------------------------------------------------------------------------------
 
@@ -141,20 +157,26 @@ class Writer:
         """
         self._must_be_open()
         at = iso(now)
-        values = [to_insert(row, pending(row.not_before, now), at) for row in rows]
-        with contextlib.suppress(*BAD_ROW, _Partly), savepoint(self._connection):
-            if self._connection.executemany(INSERT, values).rowcount < len(rows):
-                raise _Partly
-            return [Submitted(row.task_id, False) for row in rows]
-        with savepoint(self._connection):  # something is at fault or there already: find out which
-            return [self._submit_one(row, parameters) for row, parameters in zip(rows, values, strict=True)]
-
-    def _submit_one(self, row: NewTask, parameters: tuple[object, ...]) -> Submitted:
+        values = [to_insert(row, now, at) for row in rows]
         try:
-            if self._connection.execute(INSERT, parameters).rowcount:
-                return Submitted(row.task_id, False)
+            fresh = insert(self._session, values)
+        except BAD_ROW:
+            raise self._culprit(rows, values) from None
+        return [
+            Submitted(row.task_id, False) if new else self._stored(row) for row, new in zip(rows, fresh, strict=True)
+        ]
+
+    def _culprit(self, rows: Sequence[NewTask], values: Sequence[Parameters]) -> StoreError:
+        row = rows[0]
+        try:
+            with self._session.savepoint():
+                for row, parameters in zip(rows, values, strict=True):
+                    self._connection.execute(INSERT, parameters)
         except BAD_ROW as error:
-            raise StoreError(f"the message {row.task_id} to {row.recipient} cannot be stored: {error}") from error
+            return StoreError(f"the message {row.task_id} to {row.recipient} cannot be stored: {error}")
+        raise AssertionError("unreachable")  # one of them was refused a moment ago
+
+    def _stored(self, row: NewTask) -> Submitted:
         stored = self._connection.execute(
             "SELECT task_id FROM tasks WHERE task_id = ?1 UNION ALL"
             " SELECT task_id FROM tasks WHERE recipient = ?2 AND key = ?3 LIMIT 1",
@@ -165,60 +187,134 @@ class Writer:
     def claim(self, recipient: str, worker: str, limit: int, now: float) -> list[Lease]:
         """Up to ``limit`` ready messages for ``recipient``, by priority, then age, leased to ``worker``."""
         self._must_be_open()
-        picked = self._connection.execute(_PICK, (recipient, limit)).fetchall()
+        picked = self._connection.execute(_PICK, (recipient, now, limit)).fetchall()
         if not picked:
             return []
         at = iso(now)
         self._connection.executemany(_CLAIM, [(worker, row[1] + 1, at, row[0]) for row in picked])
+        self._session.depths.add(recipient, -len(picked))
         return [Lease(row[0], row[1] + 1, *row[2:]) for row in picked]
 
-    def settle(self, worker: str, agent: str, outcomes: Sequence[Outcome], now: float, policy: Policy) -> Settlement:
+    def settle(  # noqa: PLR0913, PLR0917 - all that it takes to judge them
+        self,
+        worker: str,
+        agent: str,
+        outcomes: Sequence[Outcome],
+        now: float,
+        policy: Policy,
+        ceiling: Ceiling = lambda recipient: None,
+    ) -> Settlement:
         """The ends of leases of ``worker``, which is (one of) the agent ``agent``, in order.
 
         An outcome counts only while its row is running under its fence and leased to ``worker``. ``done`` completes
         the message, stores what it sent and the agent's new state; a ``state`` that is not based on the stored version
         voids its outcome, and the message is queued again without a charge. An outcome that cannot be stored (a send
-        with a bad priority) becomes an ``error`` that says so; the others stand.
+        with a bad priority), or that sends more to a recipient than its ``ceiling``, becomes an ``error`` that says
+        so; the others stand. A message that was cancelled ends as ``cancelled``; only when it alone was cancelled, and
+        not its tree, ``done`` still counts.
         """
         self._must_be_open()
-        return settling.settle(self._connection, worker, agent, outcomes, now, policy)
+        return settling.settle(self._session, worker, agent, outcomes, now, policy, ceiling)
 
     def release(  # noqa: PLR0913, PLR0917 - the whole of what a crash says
         self, worker: str, in_hand: tuple[int, int] | None, reason: str, charge: bool, now: float, policy: Policy
     ) -> Settlement:
         """Take all leases from a worker that is gone. ``in_hand`` (row, fence) is charged a ``crash`` if ``charge``."""
         self._must_be_open()
-        return Settling(self._connection, worker, "", now, policy).release(in_hand, reason, charge)
+        return Settling(self._session, worker, now).release(in_hand, reason, charge, policy)
 
-    def requeue(self, leases: Iterable[tuple[int, int, str]]) -> Settlement:
-        """Put leases (row, fence, worker), as ``open_leases`` gave them, back into the queue, uncharged."""
+    def requeue(self, leases: Iterable[Running], now: float) -> Settlement:
+        """Put leases, as ``open_leases`` gave them, back into the queue, uncharged."""
         self._must_be_open()
-        return settling.requeue(self._connection, leases)
+        return settling.requeue(self._session, leases, now)
 
-    def due(self, now: float) -> tuple[set[str], float | None]:
-        """Make delayed messages ready whose time has come: their recipients, and when the next one is due."""
+    def due(self, now: float) -> Settlement:
+        """Do what is due: delayed messages become ready, others expire, replies time out.
+
+        ``next_due`` is then when the next thing is, of all that wait.
+        """
         self._must_be_open()
-        recipients = {row[0] for row in self._connection.execute(_DUE, (now,)).fetchall()}
-        return recipients, self.next_due()
+        done = Settlement()
+        ends.expire(self._session, now, done)
+        done.woken.update(row[0] for row in self._connection.execute(_DUE, (now,)).fetchall())
+        replies.time_out(self._session, now, done)
+        done.next_due = self.next_due()
+        return done
 
-    # -- questions (inside a transaction or not) ----------------------------------------------------------------------
+    def drop_oldest(self, recipient: str, count: int, why: str, now: float) -> Settlement:
+        """End the ``count`` messages that wait longest for ``recipient`` as ``expired``."""
+        self._must_be_open()
+        done = Settlement()
+        ends.drop_oldest(self._session, recipient, count, why, now, done)
+        return done
+
+    def cancel(self, task_id: str, tree: bool, now: float) -> Cancelling:
+        """End a message that waits; one that runs is noted, and ends as ``cancelled`` with its lease.
+
+        With ``tree`` all that came of it as well. Nothing happens to what has ended already.
+        """
+        self._must_be_open()
+        return ends.cancel(self._session, task_id, tree, now)
+
+    # -- dead letters -----------------------------------------------------------------------------------------------
+
+    def dead(self, which: Sequence[str] | DeadFilter) -> list[Dead]:
+        """The dead letters with these ids, or those that pass the filter. Raises RefusedError for what is none."""
+        return desk.find(self._session, which)
+
+    def replay(self, dead: Sequence[Dead], ceiling: Ceiling, now: float) -> Settlement:
+        """Put dead letters back into their queues. Raises QueueFullError; then none is put back."""
+        self._must_be_open()
+        done = Settlement()
+        desk.replay(self._session, dead, ceiling, now, done)
+        return done
+
+    def edit(self, letter: Dead, payload: str, now: float) -> None:
+        """Give a dead letter another payload: JSON text that was checked against its type."""
+        self._must_be_open()
+        desk.edit(self._session, letter, payload, now)
+
+    def drop(self, dead: Sequence[Dead], now: float) -> None:
+        """Delete dead letters, and the history of their failures."""
+        self._must_be_open()
+        desk.drop(self._session, dead, now)
+
+    # -- questions (inside a transaction or not) --------------------------------------------------------------------
+
+    def depth(self, recipient: str) -> int:
+        """How many messages are queued for it, delayed ones included. Costs nothing."""
+        return self._session.depths[recipient]
+
+    @property
+    def depths(self) -> dict[str, int]:
+        """The same for all that have any."""
+        return self._session.depths.counts()
+
+    @property
+    def changed(self) -> Mapping[str, int]:
+        """By how much the present transaction has changed whose depth."""
+        return self._session.depths.changed
 
     def next_due(self) -> float | None:
-        """When the first delayed message becomes ready; None when none waits."""
-        found: float | None = self._connection.execute(_NEXT_DUE).fetchone()[0]
-        return found
+        """When something is next due: a delayed message, an expiry, a reply's time-out; None when nothing waits."""
+        times = [self._connection.execute(statement).fetchone()[0] for statement in _NEXT_DUE]
+        return min((time for time in times if time is not None), default=None)
 
-    def open_leases(self) -> list[tuple[int, int, str]]:
-        """(row, fence, worker) of every running message."""
-        return self._connection.execute("SELECT id, fence, lease_owner FROM tasks WHERE status = 'running'").fetchall()
+    def open_leases(self) -> list[Running]:
+        """Every running message."""
+        rows = self._connection.execute("SELECT id, fence, lease_owner, recipient FROM tasks WHERE status = 'running'")
+        return [Running(*row) for row in rows]
 
-    def leases(self, worker: str) -> list[Lease]:
-        """What ``worker`` has claimed and not settled, to be delivered again."""
-        return [Lease(*row) for row in self._connection.execute(_HELD_BY, (worker,))]
+    def cancelling(self) -> list[Running]:
+        """Those of them that were cancelled and have not ended yet."""
+        rows = self._connection.execute(
+            "SELECT id, fence, lease_owner, recipient FROM tasks WHERE status = 'running' AND cancelling IS NOT NULL"
+        )
+        return [Running(*row) for row in rows]
 
     def state(self, agent: str) -> tuple[int, str]:
         """(version, JSON text) of an agent's durable state; (0, "{}") when it never had one."""
-        return settling.state_of(self._connection, agent)
+        return settling.state_of(self._session, agent)
 
     def ended(self, task_id: str) -> bool:
         """True when the message is stored and neither queued nor running."""
@@ -241,30 +337,22 @@ class Writer:
         row = self._connection.execute("SELECT value FROM keeper WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
 
-    # -- history ------------------------------------------------------------------------------------------------------
+    # -- history ----------------------------------------------------------------------------------------------------
 
     def record_events(self, events: Sequence[tuple[str, str, str]], now: float) -> None:
         """Append (kind, subject, detail as JSON text)."""
         self._must_be_open()
-        at = iso(now)
-        self._connection.executemany(
-            "INSERT INTO events (at, kind, subject, detail) VALUES (?, ?, ?, ?)", [(at, *event) for event in events]
-        )
+        recording.record_events(self._session, events, now)
 
     def record_resizes(self, resizes: Sequence[tuple[str, int, int, str, str]], now: float) -> None:
         """Append (convoy, from, to, reason, readings as JSON text)."""
         self._must_be_open()
-        at = iso(now)
-        self._connection.executemany(
-            "INSERT INTO convoy_resizes (at, convoy, from_size, to_size, reason, readings) VALUES (?, ?, ?, ?, ?, ?)",
-            [(at, *resize) for resize in resizes],
-        )
+        recording.record_resizes(self._session, resizes, now)
 
     def put(self, pairs: Sequence[tuple[str, str]], now: float) -> None:
         """Keep (key, JSON text), replacing what was kept under the same key."""
         self._must_be_open()
-        at = iso(now)
-        self._connection.executemany(_PUT, [(*pair, at) for pair in pairs])
+        recording.put(self._session, pairs, now)
 
     def _begun(self) -> bool:
         return self._connection.in_transaction

@@ -25,7 +25,8 @@ from squad.actors.gateway.bridge import REPEAT_AFTER, Bridge
 from squad.actors.gateway.catalogue import Catalogue
 from squad.actors.gateway.intake import Intake
 from squad.actors.gateway.listening import SameUser, listen, remove
-from squad.actors.handlers import Agent, handled_types
+from squad.actors.handlers import handled_types
+from squad.actors.kinds import agent_class
 from squad.actors.protocol import (
     Address,
     Begin,
@@ -42,7 +43,6 @@ from squad.actors.protocol import (
     Tree,
     Watched,
 )
-from squad.config.classes import resolve
 from squad.errors import ConfigError, SquadError
 from squad.messages import MessageType
 from squad.store import queries
@@ -67,7 +67,7 @@ class Gateway(Actor):
         self._supervisor, self._worker = sender, msg.worker
         self._home = home = Path(msg.home)
         self.set_title("gateway")
-        logs.configure(home, "gateway", msg.config.logging)
+        self.log_to(home, "gateway", msg.config.logging)
         process = psutil.Process()
         self.tell(sender, Started(self._worker, process.pid, process.create_time()))
         self._bridge = Bridge(self.post, self.tell)
@@ -85,6 +85,7 @@ class Gateway(Actor):
 
     def _make_api(self, home: Path, config: SquadConfig) -> Api:
         catalogue = catalogue_of(config)
+        self.pool = open_pool(home / "squad.db", config.store)
         return Api(
             squad=config.name,
             supervisor=self._supervisor,
@@ -92,7 +93,7 @@ class Gateway(Actor):
             catalogue=catalogue,
             intake=Intake(catalogue, config.limits.max_payload),
             admission=Admission(config.limits.clients),
-            reads=_Database(open_pool(home / "squad.db", config.store)),
+            reads=_Database(self.pool),
             agents=frozenset(config.recipients)
             | {"storage", "monitor"}
             | ({"scheduler"} if config.schedules else set()),
@@ -176,9 +177,9 @@ def catalogue_of(config: SquadConfig) -> Catalogue:
     """What the configured agents handle. One whose class does not import (any more) closes its own mailbox only."""
     handled: dict[str, Mapping[str, MessageType]] = {}
     broken: dict[str, str] = {}
-    for name, settings in config.recipients.items():
+    for name in config.recipients:
         try:
-            handled[name] = handled_types(resolve(settings.class_, config.base_dir, Agent))
+            handled[name] = handled_types(agent_class(config, name))
         except ConfigError as error:
             logs.logger("gateway").error("%s cannot take messages: %s", name, error)
             broken[name] = error.message.splitlines()[0]

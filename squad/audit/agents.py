@@ -1,4 +1,7 @@
-"""The audit's three agents: ``scanner`` finds the files, ``checker`` measures each, ``reporter`` adds up."""
+"""The audit's agents in Python: ``scanner`` finds the files, ``checker`` measures each, ``reporter`` adds up.
+
+A fourth, ``history``, is a command: see ``squad.audit.history``.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,25 @@ from squad import Agent, Context, Refuse, handles
 from squad.audit import totals
 from squad.audit.find import Found, Pattern, find_files
 from squad.audit.measure import measure_file
-from squad.audit.messages import CheckFile, FileReport, Scan, Summarize
+from squad.audit.messages import CheckFile, FileReport, LastChange, Scan, Summarize
 from squad.audit.report import write_report
 
 _MAX_NAMED = 100  # folders and files named in the scanner's answer as left out; all are counted
 
 
 class Scanner(Agent):
-    """Sends one ``check_file`` for each file of a folder. The sends take effect together, when the scan is done."""
+    """Sends one ``check_file`` for each file of a folder, and a ``file_history`` if the scan is to have that too.
+
+    The sends take effect together, when the scan is done.
+    """
 
     @handles(Scan)
     def scan(self, msg: Scan, ctx: Context) -> dict[str, Any]:
         found = self._find(msg)
         for path in found.files:
             ctx.send("checker", CheckFile(path))
+            if msg.history:
+                ctx.send("history", "file_history", {"path": path})
         ctx.log.info("%d files to check under %s, %d left out", len(found.files), msg.path, len(found.left_out))
         named = [{"path": path, "reason": reason} for path, reason in found.left_out[:_MAX_NAMED]]
         return {"files": len(found.files), "left_out": len(found.left_out), "left_out_paths": named}
@@ -63,6 +71,12 @@ class Reporter(Agent):
         if not ctx.state:
             ctx.state.update(totals.empty())
         totals.add(ctx.state, msg)
+
+    @handles(LastChange)
+    def last_change(self, msg: LastChange, ctx: Context) -> None:
+        if not ctx.state:
+            ctx.state.update(totals.empty())
+        totals.add_change(ctx.state, msg)
 
     @handles(Summarize)
     def summarize(self, msg: Summarize, ctx: Context) -> dict[str, Any]:

@@ -15,11 +15,13 @@ class Scan:
 
     ``path`` is absolute. ``pattern`` is relative to it: ``*``, ``?`` and ``[...]`` within one name, ``**`` for any
     number of folders. Folders with one of the names in ``skip`` are not entered, nor are symbolic links to folders.
+    With ``history`` the agent ``history`` is asked for the last change of each file as well.
     """
 
     path: str
     pattern: str = "**/*.py"
     skip: tuple[str, ...] = ()
+    history: bool = False
 
 
 @message("check_file")
@@ -49,6 +51,23 @@ class FileReport:
     longest_at: int = 0
     problem: Problem = ""
     problem_line: int = 0
+    detail: str = ""
+
+
+@message("last_change")
+class LastChange:
+    """To ``reporter``, from the command of the agent ``history``: when a file was changed last, and by whom.
+
+    ``source`` says who knows: ``git``, then there is a ``commit`` with a ``subject``; the file system (``files``), then
+    ``by`` is the file's owner; or nobody (``nowhere``), and ``detail`` says why. ``at`` is ISO 8601, UTC.
+    """
+
+    path: str
+    source: Literal["git", "files", "nowhere"]
+    at: str = ""
+    by: str = ""
+    commit: str = ""
+    subject: str = ""
     detail: str = ""
 
 

@@ -37,6 +37,11 @@ def as_markdown(totals: dict[str, Any]) -> str:
         parts += ["\n## Files that could not be read or parsed\n", *_table(["where", "kind", "what is wrong"], rows)]
         unlisted = totals["syntax_errors"] + totals["other_problems"] - len(rows)
         parts += [f"\n{unlisted:,} more are not listed."] if unlisted else []
+    if latest := totals.get("history", {}).get("latest"):
+        rows = [
+            [change["at"], _code(change["path"]), _code(change["by"]), _code(change["subject"])] for change in latest
+        ]
+        parts += ["\n## Latest changes\n", *_table(["at", "file", "by", "what"], rows)]
     return "\n".join(parts) + "\n"
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from squad.audit.messages import FileReport
+from squad.audit.messages import FileReport, LastChange
 
-TOP = 10  # longest functions and largest files kept
+TOP = 10  # longest functions, largest files and latest changes kept
 MAX_PROBLEMS = 100  # problems listed; all are counted
 
 _COUNTERS = ("files", "bytes", "lines", "functions", "classes", "syntax_errors", "other_problems")
@@ -32,6 +32,18 @@ def add(totals: dict[str, Any], report: FileReport) -> None:
         totals["problems"].append(problem)
         totals["problems"].sort(key=lambda item: item["path"])
         del totals["problems"][MAX_PROBLEMS:]
+
+
+def add_change(totals: dict[str, Any], change: LastChange) -> None:
+    """Add what is known of one file's last change. Totals to which none was added have no ``history``."""
+    history = totals.setdefault("history", {"git": 0, "files": 0, "nowhere": 0, "latest": []})
+    history[change.source] += 1
+    if change.at:
+        latest = {"path": change.path, "at": change.at, "by": change.by, "subject": change.subject}
+        history["latest"].append(latest)
+        history["latest"].sort(key=lambda known: known["path"])
+        history["latest"].sort(key=lambda known: known["at"], reverse=True)
+        del history["latest"][TOP:]
 
 
 def _keep(best: list[dict[str, Any]], item: dict[str, Any], by: str) -> None:

@@ -21,7 +21,7 @@ _SHELLS = ("bash", "zsh", "fish")
 )
 @click.argument("shell", type=click.Choice(_SHELLS), metavar="|".join(_SHELLS))
 def command(shell: str) -> None:
-    """Print the script that completes squad's command lines in a shell.
+    """Print the script by which a shell completes commands.
 
     It completes commands and options, and the names of agents, convoys and message types and the ids of recent messages
     of the squad that is meant. To try it, say eval "$(squad completion bash)" in bash or zsh (with zsh), or pipe it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,13 @@ def command() -> None:
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @output_option
 def check(file: Path | None, as_json: bool) -> None:
-    """Name every mistake in FILE, by line, and import the classes of its agents.
+    """Name every mistake in FILE, by line, import the classes of its agents, and look for their programs.
 
     Without FILE it is that of the running squad, or else of the squad that comes with Squad. The exit status is 4 when
     there are mistakes. The classes are imported in a process of their own; nothing is started.
     """
-    from squad.config.load import load
     from squad.actors.recipients import recipients
+    from squad.config.load import load
 
     path = file or _default()
     try:
@@ -48,7 +49,15 @@ def check(file: Path | None, as_json: bool) -> None:
             print_json({"file": str(path), "ok": False, "problems": problems, "agents": [], "convoys": []})
         raise
     groups: dict[str, list[dict[str, Any]]] = {
-        name: [{"name": key, "class": group[key].class_, "types": sorted(handled[key])} for key in group]
+        name: [
+            {
+                "name": key,
+                "class": group[key].class_,
+                "command": group[key].command,
+                "types": sorted(handled[key]),
+            }
+            for key in group
+        ]
         for name, group in (("agents", config.agents), ("convoys", config.convoys))
     }
     if as_json:
@@ -57,9 +66,9 @@ def check(file: Path | None, as_json: bool) -> None:
         count = ", ".join(_plural(len(found), name) for name, found in groups.items() if found)
         say(f"{path} is in order: {count}")
         print_table(
-            [Column("AGENT"), Column("CLASS", fold=True), Column("HANDLES", fold=True)],
+            [Column("AGENT"), Column("CLASS OR COMMAND", fold=True), Column("HANDLES", fold=True)],
             [
-                [entry["name"], entry["class"], ", ".join(entry["types"])]
+                [entry["name"], entry["class"] or shlex.join(entry["command"]), ", ".join(entry["types"])]
                 for found in groups.values()
                 for entry in found
             ],
@@ -144,19 +153,14 @@ def _of_type(name: str, config: Path | None) -> dict[str, Any]:
 
 
 def _declared_types(file: Path) -> list[dict[str, Any]]:
-    """The types that the classes in a configuration handle, as the gateway lists them. Raises ConfigError."""
-    from squad.actors import handlers
-    from squad.config.checking import check_in_child
+    """The types that the agents in a configuration handle, as the gateway lists them. Raises ConfigError."""
+    from squad.actors.recipients import described
     from squad.config.load import load
 
-    report = check_in_child(load(file), base=handlers.Agent, check=handlers.problems, describe=handlers.describe)
-    if report.problems:
-        hint = f"correct them, then: squad config check {file}"
-        raise ConfigError(f"{file} names classes that cannot be agents", hint=hint, problems=report.problems)
     return [
         {"name": name, "schema": about["schema"], "handled_by": [agent]}
-        for agent, described in report.descriptions.items()
-        for name, about in described["types"].items()
+        for agent, handled in described(load(file)).items()
+        for name, about in handled["types"].items()
     ]
 
 

@@ -31,11 +31,12 @@ _LEAST = 40  # columns for what was found
 @output_option
 @click.pass_context
 def command(ctx: click.Context, fix: bool, as_json: bool) -> None:
-    """Look for what keeps a squad from running well, and say what to do about it.
+    """Find what keeps a squad from running well.
 
-    It looks at the machine, the home, the database, the configuration, and at what a killed squad may have left, and
-    does so whether a squad runs or not, and before the first start as well. The exit status is 1 when something has
-    failed; warnings alone leave it 0. docs/doctor.md explains every check.
+    It says what to do about it, and does it with --fix where that is safe. It looks at the machine, the home, the
+    database, the configuration, and at what a killed squad may have left, whether a squad runs or not, and before the
+    first start as well. The exit status is 1 when something has failed; warnings alone leave it 0. docs/doctor.md
+    explains every check.
     """
     from squad.doctor import Subject, Verdict, examine, mend, worst
 

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import sys
+import unicodedata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,10 +43,10 @@ def _templates(_ctx: click.Context, _param: click.Parameter, incomplete: str) ->
     help="The folder to write into, made when missing (default: this one).",
 )
 def command(template: str, into: Path) -> None:
-    """Write a small working squad, with tests, to change into your own.
+    """Write a small working squad, to change into your own.
 
     TEMPLATE is basic (the default: a Python agent, a command agent, a convoy and a schedule) or minimal (one Python
-    agent). Nothing is ever overwritten: when one of its files is there already, nothing is written at all.
+    agent); both have tests. Nothing is ever overwritten: when one of the files is there already, none is written.
     """
     if template not in TEMPLATES:
         raise _unknown(template)
@@ -72,7 +73,8 @@ def _unknown(template: str) -> UsageError:
 
 def _name_for(folder: Path) -> str:
     """The squad's name: that of the folder, as far as it may be one."""
-    name = re.sub(r"[^A-Za-z0-9 ._-]+", "-", folder.resolve().name).strip(" ._-")
+    plain = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^A-Za-z0-9 ._-]+", "-", plain).strip(" ._-")
     return name[:_LONGEST_NAME] or "squad"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from squad.cli.ages import ago
 from squad.cli.documents import attempt_document, message_document, parsed, tree_document
 from squad.cli.outcome import how_it_ended, print_tree
-from squad.cli.output import STATUS, Column, pretty, print_heading, print_table, print_text
+from squad.cli.output import STATUS, Column, pretty, print_heading, print_table, print_text, readable
 from squad.home import Home
 from squad.terminal import escape
 
@@ -82,7 +82,7 @@ def show(life: Life) -> None:
     print_text("\n".join(f"  {name:<11} {escape(value)}" for name, value in facts.items() if value))
     _section("Payload", pretty(parsed(detail.payload)))
     if (result := parsed(detail.result)) is not None:
-        _section("Result", pretty(result))
+        _section("Result", readable(result))
     if row.error_message and row.error_message not in [attempt.error for attempt in detail.attempts]:
         _section("Error", row.error_message)
     _show_history(detail.attempts, life.events)

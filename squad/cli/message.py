@@ -29,7 +29,7 @@ _STATUSES = ("queued", "running", "completed", "failed", "cancelled", "expired")
     ],
 )
 def command() -> None:
-    """Look at messages: those that wait, run and have ended; and cancel them."""
+    """List, show and cancel messages."""
 
 
 @command.command(

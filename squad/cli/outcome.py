@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from squad.cli.documents import first_line, message_document, parsed, tree_document
 from squad.cli.failures import show
-from squad.cli.output import Column, pretty, print_json, print_table, print_text, say, short_id
+from squad.cli.output import Column, print_json, print_table, print_text, readable, say, short_id
 from squad.durations import format_duration
 from squad.errors import Exit
 
@@ -42,7 +42,7 @@ def wait_and_print(squad: Client, sent: Sent, tree: bool, timeout: float | None,
         print_json(document)
     else:
         if (result := parsed(detail.result)) is not None:
-            print_text(pretty(result))
+            print_text(readable(result))
         if summary is not None:
             print_tree(summary)
     return _conclude(detail.message, summary, None if done else timeout)

@@ -84,6 +84,11 @@ def pretty(value: Any) -> str:
     return text if escape(text, lines=True) == text else json.dumps(value, indent=2)
 
 
+def readable(result: Any) -> str:
+    """A message's result: a text, such as what a command printed, as it is; anything else as ``pretty`` has it."""
+    return result if isinstance(result, str) else pretty(result)
+
+
 def on_terminal() -> bool:
     return sys.stdout.isatty()
 

@@ -26,7 +26,7 @@ from squad.home import for_start
     "--config",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Configuration (default: the squad that comes with Squad, which audits Python source).",
+    help="Configuration (default: squad.yaml here, else the squad that comes with Squad, which audits Python source).",
 )
 @click.option(
     "-d", "--detach", is_flag=True, help="Return when every agent is ready; the squad stays in the background."

@@ -55,7 +55,7 @@ def writers(subject: Subject) -> Finding | None:
     outside = sorted(pid for pid in _writing(path) if pid != storage)
     if not outside:
         return ok("no other program has the database open for writing")
-    named = ", ".join(f"{_title(pid)} (process {pid})" for pid in outside)
+    named = ", ".join(f"{_program(pid)} (process {pid})" for pid in outside)
     danger = " With this version of SQLite that can damage it" if has_wal_defect(sqlite3.sqlite_version_info) else ""
     return warn(
         f"the database is open for writing in {named}.{danger}",
@@ -95,9 +95,9 @@ def _writes(process: Path, number: str, wanted: os.stat_result) -> bool:
     return int(flags.split()[1], 8) & os.O_ACCMODE != os.O_RDONLY
 
 
-def _title(pid: int) -> str:
+def _program(pid: int) -> str:
+    """The program's name alone: its arguments may be nobody's business."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
     except OSError:
         return "one that has ended"
-    return words.strip()[:60] or "a program"

@@ -116,7 +116,7 @@ def logs(subject: Subject) -> Finding | None:
     total = sum(sizes.values())
     crashes = sum(name.startswith("crash-") for name in sizes)
     reports = f", with {crashes} report{'s' if crashes > 1 else ''} of a crash (crash-*.txt)" if crashes else ""
-    what = f"{format_size(total)} in {len(sizes)} files{reports}"
+    what = f"{format_size(total)} in {len(sizes)} file{'s' if len(sizes) != 1 else ''}{reports}"
     if total > _MUCH_LOG:
         largest = max(sizes, key=lambda name: sizes[name])
         return warn(

@@ -68,9 +68,11 @@ def _open_standard_streams() -> None:
 
 
 def default_config() -> Path:
-    """The configuration of the squad that comes with Squad."""
+    """``squad.yaml`` in the current folder, or else the configuration of the squad that comes with Squad."""
     from squad.config import squads
 
+    if (here := Path("squad.yaml")).is_file():
+        return here.resolve()
     return Path(squads.__path__[0]) / _DEFAULT
 
 

@@ -35,8 +35,8 @@ class Plan:
 
 
 def most_processes(config: SquadConfig) -> int:
-    """The most processes that a squad may come to have: launcher, admin, supervisor, core, agents, workers."""
-    core = 7 if config.schedules else 6
+    """The most processes that a squad may come to have: launcher, warden, admin, supervisor, the core, and agents."""
+    core = 8 if config.schedules else 7
     return core + len(config.agents) + sum(convoy.max for convoy in config.convoys.values())
 
 

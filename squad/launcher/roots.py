@@ -26,8 +26,6 @@ class Roots:
         self._system: System = open_system(plan.home / "run")
         try:
             self._supervisor: Any = self._system.create(Supervisor)
-            if generation == 1:
-                reloading.forget(plan.home)
             config, recipients = reloading.kept(plan.home) or (plan.config, plan.recipients)
             boot = Boot(str(plan.home), config, generation, recipients, plan.only)
             self._hold(_pid(self._system.ask(self._supervisor, boot, _BOOTS), plan), "the supervisor")

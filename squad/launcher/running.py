@@ -14,7 +14,7 @@ import time
 
 from setproctitle import setproctitle
 
-from squad.actors import logs
+from squad.actors import logs, reloading
 from squad.durations import format_duration
 from squad.errors import SquadError
 from squad.home import Home, created, find
@@ -43,7 +43,6 @@ class Launcher:
         self._plan = plan
         self._held = held
         self._home = Home(plan.home)
-        self._grace = plan.config.supervision.shutdown
         self._log = logs.logger("launcher")
         self._started_at = iso(time.time())
         self._stops = 0  # how often a stop was asked for; twice: at once
@@ -58,6 +57,7 @@ class Launcher:
         self._signals = Signals()
         setproctitle(f"squad: launcher of {self._plan.config.name}")
         processes.adopt_orphans()
+        reloading.forget(self._plan.home)
         self._write_lock()
         self._home.last_stop.unlink(missing_ok=True)
         logs.configure(self._plan.home, "launcher", self._plan.config.logging)
@@ -80,10 +80,15 @@ class Launcher:
                 "config": str(self._plan.config.source or ""),
                 "name": self._plan.config.name,
                 "started_at": self._started_at,
-                "shutdown": self._grace,
+                "shutdown": self._grace(),
                 "stopping": self._stops > 0,
             }
         )
+
+    def _grace(self) -> float:
+        """Seconds that the squad may take to stop in good order, by the configuration that it runs with now."""
+        reloaded = reloading.kept(self._plan.home)
+        return (reloaded[0] if reloaded is not None else self._plan.config).longest_shutdown
 
     def _greet(self) -> None:
         config, home = self._plan.config, self._plan.home
@@ -190,8 +195,9 @@ class Launcher:
         self._stops += 2 if number == signal.SIGQUIT else 1
         now = time.monotonic()
         if self._stops == 1:
-            self._log.info("stopping (%s): running handlers have %s", number.name, format_duration(self._grace))
-            grace, self._end_by = self._grace, now + self._grace + _BEYOND_GRACE
+            grace = self._grace()
+            self._log.info("stopping (%s): running handlers have %s", number.name, format_duration(grace))
+            self._end_by = now + grace + _BEYOND_GRACE
         else:
             self._log.info("stopping at once (%s)", number.name)
             grace, self._end_by = 0.0, min(self._end_by or now + _AT_ONCE, now + _AT_ONCE)

@@ -73,7 +73,7 @@ class Storage:
     def open(self, alive: list[str] | None, in_hand: dict[str, tuple[int, int]] | None = None) -> None:
         assert self.broker is None
         self.writer = Writer(self.path, StoreConfig())
-        self.broker = Broker(self.writer, lambda recipient, attempts: 0.0 if attempts < 3 else None, self.post.send)
+        self.broker = Broker(self.writer, lambda recipient, kind, attempts: 0.0 if attempts < 3 else None, self.post.send)
         self.broker.recover(alive, in_hand or {})
         self.broker.start()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from squad.events import Event
 from squad.ids import new_id
 from squad.store.rows import Lease, NewTask, Outcome
 from squad.store.writer import Writer
@@ -48,6 +49,10 @@ class Story:
 
     def running(self, task_id: str) -> None:
         self._claimed(task_id)
+
+    def recorded(self, *events: Event) -> None:
+        with self.writer.transaction():
+            self.writer.record_events(events, self._tick())
 
     def resized(self, convoy: str, before: int, after: int, reason: str) -> None:
         with self.writer.transaction():

@@ -158,6 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = _respond  # noqa: N815 - the base class's name for it
     do_POST = _respond  # noqa: N815
+    do_PUT = _respond  # noqa: N815
 
     def address_string(self) -> str:
         return "local"

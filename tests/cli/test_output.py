@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from squad.cli.ages import ago, seconds_since, short
 from squad.cli.documents import parsed
-from squad.cli.output import Column, plain_lines, pretty
+from squad.cli.output import Column, plain_lines, pretty, readable
 from squad.terminal import escape
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=20)
@@ -33,6 +33,11 @@ def test_pretty_json_is_json_and_safe_for_a_terminal(value: object) -> None:
     text = pretty(value)
     assert json.loads(text) == value
     assert escape(text, lines=True) == text
+
+
+def test_a_result_that_is_text_is_shown_as_it_is() -> None:
+    assert readable("two\nlines") == "two\nlines"
+    assert readable(["a"]) == pretty(["a"])
 
 
 @pytest.mark.parametrize(

@@ -323,7 +323,8 @@ WORDS = sorted(
         "\udcff",
     }
 )
-NEVER = {"start", "--watch", "-w", "schema"}  # starts something, never ends, or prints the same for half a second
+# Starts something, never ends, writes anywhere, or prints the same for half a second.
+NEVER = {"start", "--watch", "-w", "--into", "schema"}
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

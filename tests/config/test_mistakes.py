@@ -10,6 +10,10 @@ import pytest
 from squad.config.load import load
 from squad.errors import ConfigError, Exit
 
+NEITHER = (
+    "squad.yaml:4: agents.two has neither class nor command "
+    "(add class: ./agents.py:Scanner, or command: [PROGRAM, ...])"
+)
 AGENT = "agents:\n  one:\n    class: ./a.py:A\n"
 LEAST = "(a squad needs at least:  agents: {scanner: {class: './agents.py:Scanner'}})"
 
@@ -32,13 +36,15 @@ LEAST = "(a squad needs at least:  agents: {scanner: {class: './agents.py:Scanne
         (
             AGENT + "  two:\n    class_: ./a.py:A\n",
             [
-                "squad.yaml:4: agents.two has no class (add class: ./agents.py:Scanner, with your file and class)",
+                NEITHER,
                 "squad.yaml:5: agents.two has no key 'class_' (did you mean 'class'?)",
             ],
         ),
         (
             AGENT + "  two:\n",
-            ["squad.yaml:4: agents.two has no class (add class: ./agents.py:Scanner, with your file and class)"],
+            [
+                NEITHER,
+            ],
         ),
         (
             AGENT + "    timeout: 1s\n    timeout: 2s\n",

@@ -37,7 +37,11 @@ def test_every_key_is_described_with_its_default() -> None:
     for row in (
         "| `name` | text | `squad` | The squad's name, for people: letters,",
         "| `agents` | mapping: name to [agent](#agent) | `{}` |",
-        "| `class` | text | required |",
+        "| `class` | text |  |",
+        "| `command` | list of text |  |",
+        "| `types` | mapping: name to [type](#type) | `{}` |",
+        "| `fields` | mapping: name to [field](#field) |",
+        "| `retry` | list of whole number | `[75]` |",
         "| `timeout` | duration | `30m` |",
         "| `handle_rate` | [rate](#rate) | `none` |",
         "| `size` | whole number, 1 to 1000 | `20` |",
@@ -57,7 +61,7 @@ def test_the_json_schema_says_what_may_be_written() -> None:
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["additionalProperties"] is False
     agent = schema["$defs"]["AgentConfig"]
-    assert agent["required"] == ["class"]
+    assert agent["oneOf"] == [{"required": ["class"]}, {"required": ["command"]}]
     assert agent["properties"]["timeout"]["type"] == ["string", "number"]
     assert agent["properties"]["timeout"]["default"] == "30m"
     kinds = agent["properties"]["send_rate"]["anyOf"]

@@ -102,16 +102,14 @@ def test_an_unknown_recipient_is_said_together_with_other_mistakes(mistakes: Cal
     assert [problem.partition(": ")[0] for problem in found] == ["squad.yaml:1", "squad.yaml:7"]
 
 
-@pytest.mark.parametrize(
-    "schedules", ["schedules: 7\n", "schedules: [a]\n", "schedules: {a: 7}\n", "schedules: {a:}\n"]
-)
+@pytest.mark.parametrize("schedules", ["7", "[a]", "{a: 7}", "{a:}", "{a: {recipient: [one]}}", "{a: {recipient:}}"])
 def test_odd_shapes_are_mistakes(mistakes: Callable[[str], list[str]], schedules: str) -> None:
-    assert mistakes("agents: {one: {class: './a.py:A'}}\n" + schedules)
+    assert mistakes(f"agents: {{one: {{class: './a.py:A'}}}}\nschedules: {schedules}\n")
 
 
 def test_a_schedule_may_be_called_like_anything_else() -> None:
-    named = "  one: {cron: '* * * * *', recipient: one, type: scan}\n  storage: {cron: '* * * * *', recipient: one, type: a}\n"
-    text = "agents: {one: {class: './a.py:A'}}\nschedules:\n" + named
+    same = "{cron: '* * * * *', recipient: one, type: scan}"
+    text = f"agents: {{one: {{class: './a.py:A'}}}}\nschedules:\n  one: {same}\n  storage: {same}\n"
     assert list(parse(text, name="squad.yaml", base_dir=Path()).schedules) == ["one", "storage"]
 
 

@@ -132,7 +132,7 @@ class TestRoom:
         (subject.home.logs / "crash-20260131T093000-1.txt").write_text("x" * 1000)
         small = place.logs(subject)
         assert small is not None
-        assert small.what == "1.0 kB in 1 files, with 1 report of a crash (crash-*.txt)"
+        assert small.what == "1.0 kB in 1 file, with 1 report of a crash (crash-*.txt)"
         with (subject.home.logs / "chatty.jsonl").open("wb") as file:
             file.truncate(1_100_000_000)  # sparse
         large = place.logs(subject)

@@ -95,6 +95,60 @@ def test_half_a_line_waits_for_its_end(tmp_path: Path, clock: Clock) -> None:
     assert messages(follower.look()) == ["whole"]
 
 
+def everything(_: Line) -> bool:
+    return True
+
+
+def test_the_last_lines_of_all_by_time(tmp_path: Path, clock: Clock) -> None:
+    append(tmp_path / "a.jsonl.1", record(0, "a", "zero"), record(1, "a", "one"))
+    append(tmp_path / "a.jsonl", record(3, "a", "three"), record(3, "a", "three too"), record(6, "a", "six"))
+    append(tmp_path / "b.jsonl", record(2, "b", "two"), record(4, "b", "four", level="DEBUG"), record(5, "b", "five"))
+    follower = Follower(tmp_path, clock)
+    append(tmp_path / "a.jsonl", record(7, "a", "after it began"))
+    assert messages(follower.last(4, 0, everything)) == ["three too", "four", "five", "six"]
+    assert messages(follower.last(4, 0, lambda line: line.level != "DEBUG")) == ["three", "three too", "five", "six"]
+    assert messages(follower.last(100, NOON + 1, everything)) == messages(list(follower.since(NOON + 1)))
+    assert messages(list(follower.since(NOON + 4))) == ["four", "five", "six"]
+    assert len(follower.last(100, 0, everything)) == 8
+    assert follower.last(0, 0, everything) == []
+    assert messages(follower.look()) == ["after it began"]
+
+
+def test_only_the_logs_that_are_wanted(tmp_path: Path, clock: Clock) -> None:
+    append(tmp_path / "a.jsonl", record(0, "a", "a"))
+    append(tmp_path / "b.jsonl", record(1, "b", "b"))
+    follower = Follower(tmp_path, clock, lambda name: name in ("b", "c"))
+    assert messages(follower.last(10, 0, everything)) == ["b"]
+    append(tmp_path / "a.jsonl", record(2, "a", "more of a"))
+    append(tmp_path / "c.jsonl", record(3, "c", "c"))
+    assert messages(follower.look()) == ["c"]
+
+
+def test_a_log_of_which_only_old_files_are_there_is_old(tmp_path: Path, clock: Clock) -> None:
+    append(tmp_path / "a.jsonl.1", record(0, "a", "old"))
+    follower = Follower(tmp_path, clock)
+    assert messages(follower.last(10, 0, everything)) == ["old"]
+    append(tmp_path / "a.jsonl", record(1, "a", "new"))
+    assert messages(follower.look()) == ["new"]
+
+
+def test_what_is_no_record_has_the_time_of_its_neighbour(tmp_path: Path, clock: Clock) -> None:
+    append(tmp_path / "a.jsonl", record(1, "a", "one"), b"torn\n", record(3, "a", "three"))
+    append(tmp_path / "b.jsonl", record(2, "b", "two"))
+    follower = Follower(tmp_path, clock)
+    assert messages(list(follower.since(0))) == ["one", "torn", "two", "three"]
+    assert messages(follower.last(10, 0, everything)) == ["one", "two", "torn", "three"]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"[" * 100_000, b'{"at": "0001-01-01", "name": "a", "level": "INFO", "message": ""}', b"1"]
+)
+def test_what_cannot_be_read_is_shown_as_it_is(tmp_path: Path, clock: Clock, raw: bytes) -> None:
+    append(tmp_path / "a.jsonl", raw + b"\n")
+    (line,) = Follower(tmp_path, clock).last(10, 0, everything)
+    assert (line.level, line.message) == ("?", raw.decode())
+
+
 def test_a_torn_line_is_shown_as_it_is(tmp_path: Path, clock: Clock) -> None:
     follower = Follower(tmp_path, clock)
     append(tmp_path / "a.jsonl", b'{"at": "2026-01-01T12:0\n', b"[1]\n", record(1, "a", "next"))
@@ -175,6 +229,15 @@ def test_an_idle_look_opens_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_line_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
     text = Writer().text([Line(NOON + 3.25, "scanner", "INFO", "12 files")])
     assert re.fullmatch(r"\d\d:\d\d:03\.250 scanner  INFO    12 files\n", text)
+
+
+def test_a_line_of_another_day_says_which_if_asked() -> None:
+    line = Line(NOON + 3.25, "scanner", "INFO", "12 files")
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:03\.250 scanner  INFO    12 files\n", Writer(dated=True).text([line])
+    )
+    today = Line(datetime.now(UTC).timestamp(), "scanner", "INFO", "12 files")
+    assert Writer(dated=True).text([today]) == Writer().text([today])
 
 
 def test_tracebacks_and_further_lines_are_indented() -> None:

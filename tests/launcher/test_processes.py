@@ -48,6 +48,13 @@ def test_it_ends_what_bears_the_mark_of_the_home_and_nothing_else(tmp_path: Path
     assert processes.end_marked(tmp_path, 5.0) == (0, 0)
 
 
+def test_those_of_all_homes_are_known_by_their_home(tmp_path: Path, start: Start) -> None:
+    one, two = start(f"{tmp_path}:1a"), start(f"{tmp_path}/a:b:1a")
+    found = processes.marked()
+    assert (found[tmp_path], found[tmp_path / "a:b"]) == ([one.pid], [two.pid])
+    assert all(os.getpid() not in pids for pids in found.values())
+
+
 FORKS = """
 import os, signal, sys, time
 from setproctitle import setproctitle

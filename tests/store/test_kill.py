@@ -72,7 +72,7 @@ def test_signal_9(path: Path, sql: Callable[..., list[Any]], synchronous: str) -
         said |= write_and_kill(path, synchronous, rounds)
         with closing(Writer(path, StoreConfig())) as writer:
             with writer.transaction():
-                writer.requeue(writer.open_leases())
+                writer.requeue(writer.open_leases(), 1_800_000_000.0)
             version, state = writer.state("a")
         assert sql("PRAGMA integrity_check") == [("ok",)]
         assert said <= {row[0] for row in sql("SELECT task_id FROM tasks")}

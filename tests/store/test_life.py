@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,107 +14,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from squad.config.schema import StoreConfig
+from squad.replies import REPLY
 from squad.store.rows import Lease, NewTask, Outcome
 from squad.store.writer import Writer
+from tests.store.life_model import Known, Model, policy
 
 RECIPIENTS = ("a", "b")
 WORKERS = ("a/1", "a/2", "b/1")
-KINDS = ("done", "error", "timeout", "refused", "retry", "returned")
-
-
-def policy(recipient: str, attempts: int) -> float | None:
-    return {1: 0.0, 2: 10.0}.get(attempts)
-
-
-@dataclass
-class Known:
-    """What the model knows of one message."""
-
-    row: int
-    task: NewTask
-    parent: str | None
-    root: str
-    status: str = "queued"
-    attempts: int = 0
-    fence: int = 0
-    not_before: float | None = None
-    worker: str | None = None
-    failures: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Model:
-    now: float = 1_800_000_000.0
-    tasks: dict[str, Known] = field(default_factory=dict)
-    states: dict[str, tuple[int, str]] = field(default_factory=dict)
-    completions: dict[str, int] = field(default_factory=dict)
-
-    def add(self, task: NewTask, parent: Known | None = None) -> str:
-        """The id under which it is stored."""
-        if task.task_id in self.tasks:
-            return task.task_id
-        for known in self.tasks.values():
-            if task.key is not None and (known.task.recipient, known.task.key) == (task.recipient, task.key):
-                return known.task.task_id
-        self.tasks[task.task_id] = Known(
-            row=0,  # learnt from the database, which promises only that it grows
-            task=task,
-            parent=parent.task.task_id if parent else None,
-            root=parent.root if parent else task.task_id,
-            not_before=task.not_before if task.not_before and task.not_before > self.now else None,
-        )
-        return task.task_id
-
-    def ready(self, recipient: str) -> list[Known]:
-        found = [
-            known
-            for known in self.tasks.values()
-            if known.status == "queued" and known.not_before is None and known.task.recipient == recipient
-        ]
-        arrival = list(self.tasks)
-        return sorted(found, key=lambda known: (known.task.priority, arrival.index(known.task.task_id)))
-
-    def queue(self, known: Known, until: float | None) -> None:
-        known.status, known.worker = "queued", None
-        known.not_before = until if until is not None and until > self.now else None
-
-    def charge(self, known: Known, kind: str) -> None:
-        known.attempts += 1
-        known.failures.append(kind)
-        delay = None if kind == "refused" else policy(known.task.recipient, known.attempts)
-        if delay is None:
-            known.status = "failed"
-        else:
-            self.queue(known, self.now + delay)
-
-    def settle(self, worker: str, agent: str, task_id: str, outcome: Outcome) -> bool:
-        known = self.tasks[task_id]
-        if (known.status, known.worker, known.fence) != ("running", worker, outcome.fence):
-            return False
-        if outcome.kind in ("retry", "returned"):
-            self.queue(known, outcome.not_before if outcome.kind == "retry" else None)
-        elif outcome.kind != "done":
-            self.charge(known, outcome.kind)
-        else:
-            version, _ = self.states.get(agent, (0, "{}"))
-            if outcome.state is not None and outcome.state_version != version:
-                self.queue(known, None)
-                return False
-            if any(not 1 <= send.priority <= 10 for send in outcome.sends):
-                self.charge(known, "error")
-                return True
-            known.status, known.attempts = "completed", known.attempts + 1
-            self.completions[task_id] = self.completions.get(task_id, 0) + 1
-            if outcome.state is not None:
-                self.states[agent] = (version + 1, outcome.state)
-            for send in outcome.sends:
-                self.add(send, known)
-        return True
-
-    def tree_ended(self, task_id: str) -> bool:
-        if self.tasks[task_id].status in ("queued", "running"):
-            return False
-        return all(self.tree_ended(child) for child, known in self.tasks.items() if known.parent == task_id)
+KINDS = ("done", "error", "timeout", "refused", "retry", "returned", "cancelled")
 
 
 class Life(RuleBasedStateMachine):
@@ -127,6 +34,7 @@ class Life(RuleBasedStateMachine):
         self.model = Model()
         self.leases: list[tuple[str, Lease]] = []  # every lease ever given, with its worker
         self.made = 0
+        self.dropped: set[str] = set()
 
     def teardown(self) -> None:
         if hasattr(self, "writer"):
@@ -136,6 +44,9 @@ class Life(RuleBasedStateMachine):
     def new(self, data: st.DataObject, priorities: st.SearchStrategy[int]) -> NewTask:
         self.made += 1
         delay = data.draw(st.sampled_from((None, None, None, 5.0, 30.0)))
+        life = data.draw(st.sampled_from((None, None, None, None, 3.0, 20.0)))
+        timeout = data.draw(st.sampled_from((None, 4.0, 25.0)))
+        asked = data.draw(st.sampled_from((None, None, *RECIPIENTS)))
         return NewTask(
             task_id=f"m{self.made:05}",
             sender="test",
@@ -145,7 +56,12 @@ class Life(RuleBasedStateMachine):
             priority=data.draw(priorities),
             not_before=None if delay is None else self.model.now + delay,
             key=data.draw(st.sampled_from((None, None, None, "k1", "k2"))),
+            expires_at=None if life is None else self.model.now + (delay or 0.0) + life,
+            reply_to=asked,
+            reply_timeout=timeout if asked else None,
         )
+
+    # -- messages come and are handled ------------------------------------------------------------------------------
 
     @rule(data=st.data(), count=st.integers(1, 4), resend=st.booleans())
     def submit(self, data: st.DataObject, count: int, resend: bool) -> None:
@@ -165,7 +81,7 @@ class Life(RuleBasedStateMachine):
         expected = self.model.ready(recipient)[:limit]
         with self.writer.transaction():
             leases = self.writer.claim(recipient, worker, limit, self.model.now)
-        assert [lease.task_id for lease in leases] == [known.task.task_id for known in expected]
+        assert [lease.task_id for lease in leases] == [known.id for known in expected]
         for known, lease in zip(expected, leases, strict=True):
             known.status, known.worker, known.fence = "running", worker, known.fence + 1
             assert (lease.fence, lease.attempt) == (known.fence, known.attempts + 1)
@@ -196,24 +112,28 @@ class Life(RuleBasedStateMachine):
         for lease in chosen:
             outcome, version = self.outcome(data, lease, version)
             outcomes.append(outcome)
+        # A mailbox that takes nothing more from handlers: whose, and not how many, so that no order matters here.
+        blocked = data.draw(st.sampled_from(("", "", "", "b")))
+        arguments = (worker, agent, outcomes, self.model.now, policy, lambda to: 0 if to == blocked else None)
         if fail:  # the transaction around it fails: nothing of it may stay
             with suppress(KeyError), self.writer.transaction():
-                self.writer.settle(worker, agent, outcomes, self.model.now, policy)
+                self.writer.settle(*arguments)
                 raise KeyError
             return
         with self.writer.transaction():
-            settlement = self.writer.settle(worker, agent, outcomes, self.model.now, policy)
-        open_before = {key for key, known in self.model.tasks.items() if known.status == "running"}
+            settlement = self.writer.settle(*arguments)
+        running = {known.id for known in self.model.tasks.values() if known.status == "running"}
         for lease, outcome, accepted in zip(chosen, outcomes, settlement.accepted, strict=True):
-            assert self.model.settle(worker, agent, lease.task_id, outcome) == accepted
-        ended = {(key, self.model.tasks[key].status) for key in open_before}
-        assert {(key, status) for key, _, status in settlement.ended} == {
-            (key, status) for key, status in ended if status in ("completed", "failed")
-        }
+            assert self.model.settle(worker, lease.task_id, outcome, blocked) == accepted
+        self.ended_are(settlement.ended, {key for key in running if not self.model.tasks[key].open})
+
+    def ended_are(self, told: list[tuple[str, str, str]], expected: set[str]) -> None:
+        found = [(key, self.model.tasks[key].root, self.model.tasks[key].status) for key in expected]
+        assert sorted(told) == sorted(found)
 
     def holds(self, worker: str, lease: Lease) -> bool:
-        known = self.model.tasks[lease.task_id]
-        return (known.status, known.worker, known.fence) == ("running", worker, lease.fence)
+        known = self.model.tasks.get(lease.task_id)
+        return known is not None and (known.status, known.worker, known.fence) == ("running", worker, lease.fence)
 
     def outcome(self, data: st.DataObject, lease: Lease, version: int) -> tuple[Outcome, int]:
         kind = data.draw(st.sampled_from(("done", "done", "done", *KINDS)))
@@ -238,24 +158,66 @@ class Life(RuleBasedStateMachine):
         chosen = None if in_hand is None else held[in_hand]
         pair = None if chosen is None else (chosen.row, chosen.fence)
         with self.writer.transaction():
-            self.writer.release(worker, pair, "killed", charge, self.model.now, policy)
+            settlement = self.writer.release(worker, pair, "killed", charge, self.model.now, policy)
         for known in held:
-            if known is chosen and charge:
+            if known is chosen and charge and not known.cancelling:
                 self.model.charge(known, "crash")
             else:
-                self.model.queue(known, None)
+                self.model.give_back(known)
+        self.ended_are(settlement.ended, {known.id for known in held if not known.open})
+
+    # -- time, people, and accidents --------------------------------------------------------------------------------
 
     @rule(seconds=st.sampled_from((1.0, 5.0, 30.0)))
     def time_passes(self, seconds: float) -> None:
-        self.model.now += seconds
-        expected = set()
-        for known in self.model.tasks.values():
-            if known.status == "queued" and known.not_before is not None and known.not_before <= self.model.now:
-                known.not_before = None
-                expected.add(known.task.recipient)
+        woken, expired = self.model.time_passes(seconds)
         with self.writer.transaction():
-            recipients, _ = self.writer.due(self.model.now)
-        assert recipients == expected
+            settlement = self.writer.due(self.model.now)
+        assert settlement.woken == woken
+        self.ended_are(settlement.ended, expired)
+
+    @rule(data=st.data(), tree=st.booleans())
+    def cancel(self, data: st.DataObject, tree: bool) -> None:
+        if not self.model.tasks:
+            return
+        chosen = data.draw(st.sampled_from(list(self.model.tasks)))
+        ended, told = self.model.cancel(chosen, tree)
+        with self.writer.transaction():
+            settlement, running = self.writer.cancel(chosen, tree, self.model.now)
+        self.ended_are(settlement.ended, ended)
+        assert {(one.row, one.fence, one.worker) for one in running} == {
+            (known.row, known.fence, known.worker) for known in map(self.model.tasks.__getitem__, told)
+        }
+
+    @rule(data=st.data(), action=st.sampled_from(("replay", "replay", "edit", "drop")))
+    def desk(self, data: st.DataObject, action: str) -> None:
+        dead = [known for known in self.model.tasks.values() if known.status == "failed"]
+        if not dead:
+            return
+        chosen = data.draw(st.lists(st.sampled_from(dead), min_size=1, max_size=3, unique_by=lambda known: known.id))
+        with self.writer.transaction():
+            letters = self.writer.dead([known.id for known in chosen])
+            if action == "replay":
+                self.writer.replay(letters, lambda recipient: None, self.model.now)
+            elif action == "drop":
+                self.writer.drop(letters, self.model.now)
+            else:
+                self.writer.edit(letters[0], '{"edited": true}', self.model.now)
+        for known in chosen:
+            if action == "replay":
+                self.model.replay(known)
+            elif action == "drop":
+                del self.model.tasks[known.id]
+                self.dropped.add(known.id)
+
+    @rule(recipient=st.sampled_from(RECIPIENTS), count=st.integers(1, 3))
+    def mailbox_is_full(self, recipient: str, count: int) -> None:
+        expected = self.model.waiting(recipient)[:count]
+        for known in expected:
+            self.model.end(known, "expired")
+        with self.writer.transaction():
+            settlement = self.writer.drop_oldest(recipient, count, "full", self.model.now)
+        self.ended_are(settlement.ended, {known.id for known in expected})
 
     @rule(data=st.data())
     def storage_restarts(self, data: st.DataObject) -> None:
@@ -264,53 +226,74 @@ class Life(RuleBasedStateMachine):
         leases = self.writer.open_leases()
         lost = [lease for lease in leases if data.draw(st.booleans())]
         with self.writer.transaction():
-            assert all(self.writer.requeue(lost).accepted)
-        rows = {row for row, _, _ in lost}
-        for known in self.model.tasks.values():
-            if known.row in rows:
-                self.model.queue(known, None)
+            settlement = self.writer.requeue(lost, self.model.now)
+        assert all(settlement.accepted)
+        rows = {lease.row for lease in lost}
+        returned = [known for known in self.model.tasks.values() if known.status == "running" and known.row in rows]
+        for known in returned:
+            self.model.give_back(known)
+        self.ended_are(settlement.ended, {known.id for known in returned if not known.open})
+
+    # -- what must be so --------------------------------------------------------------------------------------------
 
     @invariant()
     def store_and_model_agree(self) -> None:
         if not hasattr(self, "writer"):
             return
+        self.learn_replies()
         query = """
-            SELECT task_id, parent_id, root_id, status, attempts, fence, not_before,
-                   CASE status WHEN 'running' THEN lease_owner END, (completed_at IS NULL)
+            SELECT task_id, parent_id, root_id, status, attempts, fence, not_before, expires_at,
+                   CASE status WHEN 'running' THEN lease_owner END, cancelling, (completed_at IS NULL)
             FROM tasks ORDER BY id
         """
         stored = {row[0]: row[1:] for row in self.ask(query)}
-        assert list(stored) == list(self.model.tasks)  # none lost, none doubled, in order of arrival
         for task_id, known in self.model.tasks.items():
-            is_open = known.status in ("queued", "running")
             assert stored[task_id] == (
                 known.parent,
                 known.root,
                 known.status,
                 known.attempts,
                 known.fence,
-                known.not_before,
+                known.not_before if known.open else stored[task_id][5],
+                known.expires_at,
                 known.worker if known.status == "running" else None,
-                is_open,
+                known.cancelling,
+                known.open,
             )
-            assert self.writer.ended(task_id) is not is_open
+            assert self.writer.ended(task_id) is not known.open
             assert self.writer.tree_ended(task_id) is self.model.tree_ended(task_id)
         assert all(count == 1 for count in self.model.completions.values())
         assert {agent: self.writer.state(agent) for agent in self.model.states} == self.model.states
+        self.failures_agree()
+        assert self.writer.next_due() == self.model.next_due()
+        waiting = {to: len(self.model.waiting(to)) for to in RECIPIENTS}
+        assert self.writer.depths == {to: number for to, number in waiting.items() if number}
+
+    def learn_replies(self) -> None:
+        """The store makes the ids of replies: each must be one that the model expects, and none may be missing."""
+        fresh = "SELECT task_id, recipient, payload, parent_id FROM tasks WHERE type = 'squad.reply' ORDER BY id"
+        for task_id, to, payload, parent in self.ask(fresh):
+            if task_id not in self.model.tasks:
+                told = json.loads(payload)
+                assert told["of"] == parent
+                self.model.replied(task_id, parent, to, told["status"])
+        assert self.model.replies == []
+        order = [task_id for (task_id,) in self.ask("SELECT task_id FROM tasks ORDER BY id")]
+        assert sorted(order) == sorted(self.model.tasks)  # none lost, none doubled
+        arrived = {task_id: self.model.tasks[task_id] for task_id in order}
+        mine = [task_id for task_id, known in self.model.tasks.items() if known.task.type != REPLY]
+        assert mine == [task_id for task_id, known in arrived.items() if known.task.type != REPLY]
+        self.model.tasks = arrived
+
+    def failures_agree(self) -> None:
         failures = [
-            (task_id, number, kind)
+            (task_id, number, kind, last)
             for task_id, known in self.model.tasks.items()
-            for number, kind in self.numbered(known)
+            for number, (kind, last) in enumerate(known.failures, start=1)
         ]
         assert sorted(failures) == self.ask(
-            "SELECT task_id, number, outcome FROM attempts JOIN tasks ON tasks.id = task_row ORDER BY 1, 2"
+            "SELECT task_id, number, outcome, final FROM attempts JOIN tasks ON tasks.id = task_row ORDER BY 1, 2"
         )
-        waiting = [known.not_before for known in self.model.tasks.values() if known.not_before is not None]
-        assert self.writer.next_due() == min(waiting, default=None)
-
-    @staticmethod
-    def numbered(known: Known) -> list[tuple[int, str]]:
-        return list(enumerate(known.failures, start=1))
 
     def ask(self, query: str) -> list[Any]:
         return self.writer._connection.execute(query).fetchall()

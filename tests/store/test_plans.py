@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from squad.store import queries, settling, writer
+from squad.store import ends, queries, replies, session, settling, writer
 from squad.store.database import open_reader
 from squad.store.writer import Writer
 
@@ -24,7 +24,16 @@ def plan(connection: sqlite3.Connection, statement: str, *parameters: object) ->
         (writer._PICK, "SEARCH tasks USING INDEX tasks_queued (status=? AND recipient=? AND not_before=?)"),
         (writer._CLAIM, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
         (writer._DUE, "SEARCH tasks USING INDEX tasks_delayed (not_before>? AND not_before<?)"),
-        (writer._NEXT_DUE, "SEARCH tasks USING INDEX tasks_delayed (not_before>?)"),
+        (writer._NEXT_DUE[0], "SEARCH tasks USING INDEX tasks_delayed (not_before>?)"),
+        (writer._NEXT_DUE[1], "SEARCH tasks USING INDEX tasks_expiring (expires_at>?)"),
+        (writer._NEXT_DUE[2], "SEARCH tasks USING INDEX tasks_reply_due (reply_due>?)"),
+        (ends._EXPIRE, "SEARCH tasks USING INDEX tasks_expiring (expires_at>? AND expires_at<?)"),
+        (ends._OPEN_ONE, "SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (task_id=?)"),
+        (ends._OPEN_TREE, "SEARCH tasks USING INDEX tasks_open (root_id=?)"),
+        (replies._TIMED_OUT, "SEARCH tasks USING INDEX tasks_reply_due (reply_due>? AND reply_due<?)"),
+        (replies._ASKED, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
+        (settling._ATTEMPT, "SEARCH attempts USING INDEX attempts_task (task_row=?)"),
+        (session._QUEUED, "SEARCH tasks USING COVERING INDEX tasks_queued (status=?)"),
         (writer._OPEN_TREE, "SEARCH tasks USING INDEX tasks_open (root_id=?)"),
         (settling._LEASED, "SEARCH tasks USING INDEX tasks_running (status=? AND lease_owner=?)"),
         (settling._COMPLETE, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),

@@ -15,7 +15,7 @@ Make = Callable[..., NewTask]
 Sql = Callable[..., list[Any]]
 
 
-def policy(recipient: str, attempts: int) -> float | None:
+def policy(recipient: str, kind: str, attempts: int) -> float | None:
     return None if attempts >= 3 else 10.0 * attempts
 
 
@@ -88,7 +88,7 @@ def test_attempts_until_the_policy_gives_up(writer: Writer, claimed: Claimed, sq
         with writer.transaction():
             assert writer.claim("a", "a/1", 1, now) == []
             now += 10 * number
-            assert writer.due(now) == ({"a"}, None)
+            assert writer.due(now) == Settlement(woken={"a"})
             (lease,) = writer.claim("a", "a/1", 1, now)
         assert (lease.attempt, lease.fence) == (number + 1, number + 1)
     settlement = settle(writer, Outcome(lease.row, lease.fence, kind, now, 7, error="no 3"), now=now)
@@ -155,7 +155,7 @@ def test_stale_outcomes_have_no_effect(writer: Writer, claimed: Claimed, task: M
 def test_an_earlier_claim_by_the_same_worker_is_stale(writer: Writer, claimed: Claimed, sql: Sql) -> None:
     (first,) = claimed(1)
     with writer.transaction():
-        writer.requeue(writer.open_leases())
+        writer.requeue(writer.open_leases(), NOW)
         (second,) = writer.claim("a", "a/1", 1, NOW)
     assert settle(writer, done(first, result="first")).accepted == [False]
     assert sql("SELECT status FROM tasks") == [("running",)]
@@ -187,7 +187,7 @@ def test_state_based_on_another_version_voids_its_outcome(
     first, second = claimed(2)
     settle(writer, done(first, state='{"n": 1}'))
     settlement = settle(writer, done(second, state='{"n": 9}', sends=(task("b"),)))
-    assert settlement == Settlement([False], woken={"a"}, outdated=True)
+    assert settlement == Settlement([False], woken={"a"})
     assert writer.state("a") == (1, '{"n": 1}')
     assert sql("SELECT recipient, status, attempts FROM tasks WHERE status <> 'completed'") == [("a", "queued", 0)]
 
@@ -258,19 +258,19 @@ def test_a_crash_can_be_the_last_attempt(writer: Writer, claimed: Claimed, sql: 
 def test_requeue_takes_back_what_nobody_holds(writer: Writer, claimed: Claimed, sql: Sql) -> None:
     claimed(2)
     leases = writer.open_leases()
-    assert leases == [(1, 1, "a/1"), (2, 1, "a/1")]
+    assert leases == [(1, 1, "a/1", "a"), (2, 1, "a/1", "a")]
     with writer.transaction():
         writer.settle("a/1", "a", [Outcome(1, 1, "done")], NOW, policy)
-        assert writer.requeue(leases) == Settlement([False, True], woken={"a"})
+        assert writer.requeue(leases, NOW) == Settlement([False, True], woken={"a"})
     assert sql("SELECT status, attempts FROM tasks ORDER BY id") == [("completed", 1), ("queued", 0)]
     assert writer.open_leases() == []
 
 
 def test_settlements_add_up() -> None:
     total = Settlement([True], next_due=9.0)
-    total.add(Settlement([False], [("i", "r", "failed")], {"b"}, 7.0, True))
+    total.add(Settlement([False], [("i", "r", "failed")], {"b"}, 7.0))
     total.add(Settlement(next_due=8.0))
-    assert total == Settlement([True, False], [("i", "r", "failed")], {"b"}, 7.0, True)
+    assert total == Settlement([True, False], [("i", "r", "failed")], {"b"}, 7.0)
 
 
 def test_ended_and_tree_ended(writer: Writer, claimed: Claimed, task: Make) -> None:

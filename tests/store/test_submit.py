@@ -9,7 +9,7 @@ import pytest
 
 from squad.errors import StoreError
 from squad.store.rows import NewTask, Submitted
-from squad.store.writer import Writer
+from squad.store.writer import Settlement, Writer
 
 NOW = 1_800_000_000.25
 Make = Callable[..., NewTask]
@@ -90,9 +90,9 @@ def test_due_makes_delayed_messages_ready(writer: Writer, task: Make) -> None:
         writer.submit(
             [task("a", not_before=NOW + 1), task("b", not_before=NOW + 2), task("b", not_before=NOW + 9)], NOW
         )
-        assert writer.due(NOW + 0.5) == (set(), NOW + 1)
-        assert writer.due(NOW + 2) == ({"a", "b"}, NOW + 9)
-        assert writer.due(NOW + 9) == ({"b"}, None)
+        assert writer.due(NOW + 0.5) == Settlement(next_due=NOW + 1)
+        assert writer.due(NOW + 2) == Settlement(woken={"a", "b"}, next_due=NOW + 9)
+        assert writer.due(NOW + 9) == Settlement(woken={"b"})
         assert len(writer.claim("b", "b/1", 10, NOW + 9)) == 2
 
 
@@ -112,9 +112,7 @@ def test_a_lease_carries_the_message(writer: Writer, task: Make) -> None:
         writer.submit([one], NOW)
         (lease,) = writer.claim("a", "a/1", 1, NOW)
     assert lease == (1, 1, one.task_id, "cli", "t", '{"x": 1}', 7, 1, "r")
-    assert writer.open_leases() == [(1, 1, "a/1")]
-    assert writer.leases("a/1") == [lease]
-    assert writer.leases("a/2") == []
+    assert writer.open_leases() == [(1, 1, "a/1", "a")]
 
 
 def test_nothing_is_written_outside_a_transaction(writer: Writer, task: Make) -> None:

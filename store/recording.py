@@ -1,0 +1,33 @@
+"""Writing history, and what the supervisor must remember."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from squad.store.session import Session
+from squad.store.times import iso
+
+_EVENT = "INSERT INTO events (at, kind, subject, detail) VALUES (?, ?, ?, ?)"
+_RESIZE = "INSERT INTO convoy_resizes (at, convoy, from_size, to_size, reason, readings) VALUES (?, ?, ?, ?, ?, ?)"
+_PUT = """
+    INSERT INTO keeper (key, value, updated_at) VALUES (?, ?, ?)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at
+"""
+
+
+def record_events(session: Session, events: Sequence[tuple[str, str, str]], now: float) -> None:
+    """Append (kind, subject, detail as JSON text)."""
+    at = iso(now)
+    session.connection.executemany(_EVENT, [(at, *event) for event in events])
+
+
+def record_resizes(session: Session, resizes: Sequence[tuple[str, int, int, str, str]], now: float) -> None:
+    """Append (convoy, from, to, reason, readings as JSON text)."""
+    at = iso(now)
+    session.connection.executemany(_RESIZE, [(at, *resize) for resize in resizes])
+
+
+def put(session: Session, pairs: Sequence[tuple[str, str]], now: float) -> None:
+    """Keep (key, JSON text), replacing what was kept under the same key."""
+    at = iso(now)
+    session.connection.executemany(_PUT, [(*pair, at) for pair in pairs])
