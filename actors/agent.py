@@ -15,14 +15,15 @@ from squad.actors import logs, readiness
 from squad.actors.base import Actor, receives
 from squad.actors.blackbox import BlackBox
 from squad.actors.bucket import TokenBucket
-from squad.actors.command import STOPPED, CommandAgent
+from squad.actors.command import CANCELLED, STOPPED, CommandAgent
 from squad.actors.context import SendRate, StateCell
 from squad.actors.handlers import Agent
 from squad.actors.kinds import Vocabulary, agent_class
-from squad.actors.nursery import Nursery
+from squad.actors.nursery import PATIENCE, SPARE, Nursery
 from squad.actors.protocol import (
     Address,
     Begin,
+    CancelLease,
     Configured,
     Deliver,
     Drain,
@@ -31,7 +32,6 @@ from squad.actors.protocol import (
     Ping,
     Pong,
     Ready,
-    Report,
     Settle,
     Share,
     Started,
@@ -40,16 +40,15 @@ from squad.actors.protocol import (
     StorageAt,
 )
 from squad.actors.rates import share
-from squad.actors.runner import Runner, Workbench
+from squad.actors.reporting import Reports
+from squad.actors.runner import InHand, Runner, Workbench
 from squad.actors.window import Window
 from squad.store.rows import Lease, Outcome
 
-_TICK = 1.0  # seconds between looks at a busy handler, and between reports
+_TICK = 0.25  # seconds between looks at a busy handler
 _TOGETHER = 0.005  # seconds for which outcomes are gathered while more work is at hand
 _RESEND = 5.0  # seconds until an outcome that nobody acknowledged is said again
 _HOARDING = 0.05  # seconds after which leases that wait behind a slow handler go back to be handled elsewhere
-_NURSERY_PATIENCE = 10.0  # seconds for a nursery, which keeps the time of its commands itself, to end one
-_SPARE = 2.5  # seconds before this process is ended in which a command that still runs can end by itself
 _TICKER, _ASK = "tick", "ask"
 
 
@@ -66,14 +65,10 @@ class AgentActor(Actor):
         self._unsettled: dict[tuple[int, int], Outcome] = {}  # sent and not yet acknowledged
         self._sent_at = 0.0
         self._settled_at = 0.0  # when the runner last asked for its outcomes to be settled
-        self._handled = 0
-        self._last_error = ""
-        self._reported: Report | None = None
-        self._reported_at = 0.0
         self._ticking = False
         self._draining = False
         self._stuck = False  # the handler in hand turned out slow: nothing should wait behind it
-        self._leaving = False
+        self._leaving = ""  # why its process ends by itself once all is settled
         self._runner: Runner | None = None
         self._nursery: Nursery | None = None  # where a command agent's commands run
         self._ready = False  # its start is through
@@ -88,6 +83,7 @@ class AgentActor(Actor):
         self._supervisor = sender
         self._storage = msg.storage
         self._worker = msg.worker
+        self._reports = Reports(msg.worker, lambda report: self.tell(self._supervisor, report))
         self._spec = msg.spec
         self._home = Path(msg.home)
         self._config = msg.config
@@ -167,8 +163,7 @@ class AgentActor(Actor):
             return len(self._held)
         if self._handle_rate is None:
             return self._window.size
-        now = self.clock.monotonic()
-        tokens = self._handle_rate.level(now)
+        tokens = self._handle_rate.level(self.clock.monotonic())
         if tokens < 1:
             self.after((1 - tokens) * 60 / self._handle_rate.per_minute + 0.001, _ASK)
         return min(self._window.size, len(self._held) + int(tokens))
@@ -186,15 +181,12 @@ class AgentActor(Actor):
             outcome = self._unsettled.pop((row, fence), None)
             if outcome is not None and not accepted:
                 self._refused(outcome)
-        fresh = [
-            lease
-            for lease in msg.leases
-            if (lease.row, lease.fence) not in self._held and (lease.row, lease.fence) not in self._unsettled
-        ]
+        known = self._held.keys() | self._unsettled.keys()
+        fresh = [lease for lease in msg.leases if lease.claim not in known]
         if fresh and self._runner is not None:
             if self._handle_rate is not None:
                 self._handle_rate.take(self.clock.monotonic(), len(fresh))
-            self._held.update({(lease.row, lease.fence): lease for lease in fresh})
+            self._held.update({lease.claim: lease for lease in fresh})
             self._runner.tray.put(fresh)
             if self._draining:
                 self._give_back()
@@ -204,7 +196,7 @@ class AgentActor(Actor):
 
     def _refused(self, outcome: Outcome) -> None:
         log = logs.logger(self._spec.name)
-        log.warning("the lease of row %d was lost before its outcome was settled; it has no effect", outcome.row)
+        log.warning("the outcome of row %d has no effect: its lease was lost, or its tree was cancelled", outcome.row)
         if outcome.state is not None:
             # Our copy of the state is ahead of the committed one: start again from the truth.
             self._leave("its state was not the committed one any more")
@@ -223,12 +215,10 @@ class AgentActor(Actor):
         batch = []
         while self._outcomes:
             outcome = self._outcomes.popleft()
-            if self._held.pop((outcome.row, outcome.fence), None) is None:
+            if self._held.pop(outcome.claim, None) is None:
                 continue  # given up by a time-out before it ended after all
-            self._handled += outcome.kind == "done"
             self._stuck = False
-            if outcome.kind in ("error", "timeout", "refused"):
-                self._last_error = outcome.error.splitlines()[0] if outcome.error else outcome.kind
+            self._reports.count(outcome)
             self._window.ended(outcome.duration_ms / 1000, self.clock.monotonic())
             batch.append(outcome)
         if batch:
@@ -236,12 +226,12 @@ class AgentActor(Actor):
                 self._ask_for_work()  # before the outcome frees a place for which there is no token
             self._send(batch)
             if self._runner is not None and self._runner.finishing and not self._draining:
-                self._draining = self._leaving = True
+                self._draining, self._leaving = True, "its work is done"
                 self._give_back()
             self._ask_for_work()
 
     def _send(self, outcomes: list[Outcome]) -> None:
-        self._unsettled.update({(outcome.row, outcome.fence): outcome for outcome in outcomes})
+        self._unsettled.update({outcome.claim: outcome for outcome in outcomes})
         self._sent_at = self.clock.monotonic()
         self.tell(self._storage, Settle(self._spec.recipient, self._worker, tuple(outcomes)))
         self._start_ticking()
@@ -251,10 +241,10 @@ class AgentActor(Actor):
         assert self._runner is not None  # noqa: S101 - leases come only to a running runner
         leases = self._runner.tray.withdraw()
         for lease in leases:
-            del self._held[(lease.row, lease.fence)]
+            del self._held[lease.claim]
         if leases:
             self._ask_for_work()  # before storage sees room where none is wanted
-            self._send([Outcome(lease.row, lease.fence, "returned") for lease in leases])
+            self._send([Outcome(*lease.claim, "returned") for lease in leases])
 
     # -- time -------------------------------------------------------------------------------------------------------
 
@@ -267,6 +257,9 @@ class AgentActor(Actor):
         if token == _ASK:
             self._ask_for_work()
             return
+        if isinstance(token, tuple):
+            self._end_handler(token)
+            return
         self._ticking = False
         self._settle()  # in case that the handler of the next message takes its time
         self._look_at_handler()
@@ -274,7 +267,7 @@ class AgentActor(Actor):
             self._ask_for_work(again=True)
             self._send(list(self._unsettled.values()))
         told = self._report()
-        if self._held or self._unsettled or not told:
+        if not self._ticking and (self._held or self._unsettled or not told):  # a settlement may have begun it again
             self._ticking = True
             self.after(_HOARDING if self._runner is not None and self._runner.tray else _TICK, _TICKER)
 
@@ -286,37 +279,17 @@ class AgentActor(Actor):
         if runs > _HOARDING and len(self._held) > 1:
             self._stuck = True
             self._give_back()
-        if runs > self._spec.settings.timeout + (0.0 if self._nursery is None else _NURSERY_PATIENCE):
-            lease = current.lease
-            text = f"the handler ran longer than its time-out of {self._spec.settings.timeout:g} s"
-            logs.logger(self._spec.name).error("%s %s: %s; ending the process", lease.type, lease.task_id, text)
-            outcome = Outcome(lease.row, lease.fence, "timeout", current.started, round(runs * 1000), error=text)
-            if self._held.pop((lease.row, lease.fence), None) is not None:
-                self._give_back()
-                self._send([outcome])
-            # A thread cannot be ended, so the process is, once storage has the outcome.
-            self._draining = self._leaving = True
+        if runs > self._spec.settings.timeout + (0.0 if self._nursery is None else PATIENCE):
+            limit = f"the handler ran longer than its time-out of {self._spec.settings.timeout:g} s"
+            self._give_up(current, "timeout", limit)
 
     # -- being watched ----------------------------------------------------------------------------------------------
 
     def _report(self) -> bool:
         """Tell the supervisor what changed; False when it is too soon to say so again."""
-        report = Report(
-            self._worker,
-            "draining" if self._draining else "starting" if not self._ready else "busy" if self._held else "idle",
-            self._handled,
-            len(self._held),
-            None if self._send_rate is None else round(self._send_rate.level(), 1),
-            self._last_error,
-        )
-        if report == self._reported:
-            return True
-        now = self.clock.monotonic()
-        if now - self._reported_at < _TICK and self._reported is not None and report.state == self._reported.state:
-            return False
-        self._reported, self._reported_at = report, now
-        self.tell(self._supervisor, report)
-        return True
+        state = "draining" if self._draining else "starting" if not self._ready else "busy" if self._held else "idle"
+        tokens = None if self._send_rate is None else round(self._send_rate.level(), 1)
+        return self._reports.say(state, len(self._held), tokens, self.clock.monotonic())
 
     @receives(Ping)
     def on_ping(self, msg: Ping, sender: Address) -> None:
@@ -355,16 +328,50 @@ class AgentActor(Actor):
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
+    @receives(CancelLease)
+    def on_cancel_lease(self, msg: CancelLease, sender: Address) -> None:
+        """Its message is cancelled: give it up if it was not begun, else tell its handler, and end that in the end."""
+        claim = (msg.row, msg.fence)
+        if self._runner is None or claim not in self._held:
+            return  # its outcome is on its way
+        if self._runner.tray.remove(claim):
+            del self._held[claim]
+            self._send([Outcome(*claim, "cancelled")])
+        elif self._runner.cancel(claim):
+            self.after(0.0 if self._nursery is not None else self._spec.settings.cancel_grace, claim)
+
+    def _end_handler(self, claim: tuple[int, int]) -> None:
+        """Of a cancelled message, unless it has ended."""
+        current = self._runner.current if self._runner is not None else None
+        if current is None or current.lease.claim != claim:
+            return
+        if self._nursery is None:
+            self._give_up(current, "cancelled", "its message was cancelled, and the handler did not end")
+            return
+        job = f"{self._worker}/{current.lease.task_id}"
+        if not self._nursery.end(job, CANCELLED, grace=self._spec.settings.cancel_grace):
+            self.after(_HOARDING, claim)  # its command is about to begin, or has just ended
+
+    def _give_up(self, current: InHand, kind: str, why: str) -> None:
+        """A thread cannot be ended, so the process is, once storage has the handler's outcome."""
+        lease = current.lease
+        logs.logger(self._spec.name).error("%s %s: %s; ending the process", lease.type, lease.task_id, why)
+        ran = round((self.clock.time() - current.started) * 1000)
+        if self._held.pop(lease.claim, None) is not None:
+            self._give_back()
+            self._send([Outcome(*lease.claim, kind, current.started, ran, error=why)])
+        self._draining, self._leaving = True, why
+
     @receives(Drain)
     def on_drain(self, msg: Drain, sender: Address) -> None:
         self._draining = True
         if self._runner is not None:
-            self._runner.cancelled.set()
+            self._runner.wind_up()
             self._ask_for_work()
             self._give_back()
         if self._nursery is not None:
             own, general = self._spec.settings.shutdown, self._config.supervision.shutdown
-            self._nursery.end("", STOPPED, after=max(0.0, (general if own is None else own) - _SPARE))
+            self._nursery.end("", STOPPED, after=max(0.0, (general if own is None else own) - SPARE))
         self._report()
         self._drained_if_done()
 
@@ -373,10 +380,10 @@ class AgentActor(Actor):
             return
         if self._leaving and self._runner is not None and self._runner.finishing:
             self._stop_runner()
-            self.tell(self._supervisor, Leaving(self._worker, "its work is done", finished=True))
+            self.tell(self._supervisor, Leaving(self._worker, self._leaving, finished=True))
             self.leave(0)
         if self._leaving:
-            self._leave("a handler ran longer than its time-out")
+            self._leave(self._leaving)
         self._stop_runner()
         self.tell(self._supervisor, Drained(self._worker))
 

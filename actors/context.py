@@ -6,15 +6,16 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from squad.actors import sending
 from squad.actors.bucket import TokenBucket
 from squad.clock import SYSTEM, Clock
-from squad.durations import parse_duration
 from squad.errors import ConfigError, Problem, RateLimitError, RefusedError
 from squad.ids import new_id
-from squad.messages import MessageType, did_you_mean, type_of
+from squad.messages import MessageType, type_of
 from squad.store.rows import Lease, NewTask
 
 FindType = Callable[[str, str], MessageType | None]
@@ -128,7 +129,8 @@ class Context:
 
     @property
     def cancelled(self) -> bool:
-        """True once the handler is wanted to end early, because the agent is being stopped: finish, or give back."""
+        """True once the handler is wanted to end early: because the agent is being stopped (finish, or give back with
+        RetryAfter), or because its message is cancelled (just return, or raise)."""
         return self._cancelled.is_set()
 
     @property
@@ -148,21 +150,30 @@ class Context:
         *,
         priority: int = 5,
         delay: float | str | None = None,
+        at: float | str | datetime | None = None,
+        ttl: float | str | None = None,
         key: str | None = None,
+        reply_to: str | bool | None = None,
+        reply_timeout: float | str | None = None,
     ) -> str:
         """Send a message when this handler ends well; returns its id.
 
         ``message`` is an instance of a class that was declared with ``@message``, or the name of a type: its fields are
         then in ``payload``.
-        ``priority`` is 1 (highest) to 10; ``delay`` is in seconds, or text such as ``"10m"``; a second send to the same
-        recipient with the same ``key`` is the first one. Charges the agent's send rate. Raises RefusedError when the
-        recipient does not exist or does not handle the type, or a field is wrong; RateLimitError by configuration.
+        ``priority`` is 1 (highest) to 10; a second send to the same recipient with the same ``key`` is the first one.
+        It is handled after ``delay`` (seconds, or text such as ``"10m"``), or from the time ``at`` on (ISO 8601 text
+        with its zone, an aware ``datetime``, or seconds since the epoch), and no more once it has waited for ``ttl``
+        after that: it is then ``expired``.
+        However it ends, the agent ``reply_to`` (True: this one) is told by a ``squad.Reply``; after ``reply_timeout``
+        without an end, that it has timed out.
+        Charges the agent's send rate. Raises RefusedError when the recipient does not exist or does not handle the
+        type, or a field is wrong; RateLimitError by configuration.
         """
         named = isinstance(message, str)
         if not named and payload is not None:
             raise TypeError("a message that is an instance has its fields in itself: no payload goes with it")
         name = message if named else type_of(message).name
-        problems = _problems(recipient, name, priority, key, self._recipients)
+        problems = sending.problems(recipient, name, priority, key, self._recipients)
         text = ""
         if not named:
             text = type_of(message).encode(message)
@@ -170,9 +181,11 @@ class Context:
             text = self._encoded(recipient, name, payload or {}, problems)
         if len(text.encode()) > self._max_payload:
             problems.append(Problem("payload", f"is larger than the limit of {self._max_payload} bytes"))
+        not_before, expires_at = sending.times(delay, at, ttl, self._clock.time(), problems)
+        asked = self.agent if reply_to is True else reply_to or None
+        patience = sending.patience(asked, reply_timeout, self._recipients, problems)
         if problems:
             raise RefusedError(f"a {name!r} to {recipient!r} is refused: {problems[0]}", problems=problems)
-        not_before = None if delay is None else self._clock.time() + parse_duration(delay)
         if self._rate is not None:
             self._rate.charge(self._cancelled)
         task = NewTask(
@@ -186,6 +199,9 @@ class Context:
             root_id=self._lease.root_id,
             not_before=not_before,
             key=key,
+            expires_at=expires_at,
+            reply_to=asked,
+            reply_timeout=patience,
         )
         self.sends.append(task)
         return task.task_id
@@ -224,20 +240,3 @@ class Context:
             return None
         text = json.dumps(self._state, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
         return None if text == self._cell.text else text
-
-
-def _problems(
-    recipient: str, kind: str, priority: int, key: str | None, recipients: Mapping[str, frozenset[str]]
-) -> list[Problem]:
-    found = []
-    if recipient not in recipients:
-        found.append(Problem("recipient", f"no agent is called {recipient!r}", did_you_mean(recipient, recipients)))
-    elif kind not in recipients[recipient]:
-        found.append(
-            Problem("type", f"{recipient} does not handle {kind!r}", did_you_mean(kind, recipients[recipient]))
-        )
-    if isinstance(priority, bool) or not isinstance(priority, int) or not 1 <= priority <= 10:
-        found.append(Problem("priority", f"must be 1 (highest) to 10 (lowest), not {priority!r}"))
-    if key is not None and not (isinstance(key, str) and 0 < len(key) <= 200):
-        found.append(Problem("key", "must be 1 to 200 characters"))
-    return found

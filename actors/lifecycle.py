@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from squad.actors import blackbox, tree
+from squad.actors import blackbox
 from squad.actors.base import Actor, Spawned
 from squad.actors.children import CORE, Child, ChildSpec, Convoy, convoy_key
 from squad.actors.groups import Group, group_of, waits_for
@@ -22,6 +22,7 @@ from squad.actors.protocol import Address, Begin, Boot, Drain, Record, Released,
 from squad.actors.restarts import RestartBudget
 from squad.config.schema import SquadConfig
 from squad.config.supervision import RestartConfig
+from squad.events import Event, event
 
 _START_LIMIT = 30.0  # seconds in which a new process must say Started
 _FORK_AGAIN = 1.0  # seconds until a fork that failed is tried again
@@ -120,7 +121,7 @@ class Lifecycle:
 
     def start(self, child: Child) -> None:
         """Start its process now, whatever it should wait for."""
-        if self.stopping or child.running:
+        if child.running or (self.stopping and child is not self.storage):
             return
         child.forget_process()
         child.become("starting")
@@ -215,10 +216,16 @@ class Lifecycle:
         child.pid, child.report, child.address = None, None, None
         self._host.roster_changed()
         after_exit, child.after_exit = child.after_exit, "by budget"
-        if self.stopping:
+        if self.stopping and child is self.storage and not (child.leaving or child.killed_for):
+            self.start(child)  # what the others still have to settle is settled before it goes
+        elif self.stopping:
             child.become("stopped")
+            if not child.spec.core:
+                why = "the squad stops" if child.leaving else f"the squad stops: {reason}"
+                self.note(event("stopped", child.name, reason=why))
         elif after_exit == "remove":
             del self.children[child.name]
+            self.note(event("stopped", child.name, reason="it is not needed any more"))
         elif after_exit == "quarantine":
             child.become("quarantined")
         elif after_exit in ("again", "regroup"):
@@ -240,7 +247,7 @@ class Lifecycle:
             self._log.log(
                 logging.INFO if child.finished else logging.ERROR, "%s has ended and stays so: %s", child.name, reason
             )
-            self.note("ended", child.name, reason)
+            self.note(event("ended", child.name, reason=reason))
             return
         group = group_of(child.spec.recipient, self.groups.values())
         delay = (group or child).budget.crashed(time.monotonic())
@@ -263,7 +270,7 @@ class Lifecycle:
             other.after_exit = "regroup"
             other.restarts += 1
             self.drain(other)
-            self.note("restarted", other.name, reason)
+            self.note(event("restarted", other.name, reason=reason))
 
     def _again(self, child: Child, reason: str, delay: float | None) -> None:
         if delay is None and child.spec.core:
@@ -279,11 +286,11 @@ class Lifecycle:
                 reason,
                 child.spec.recipient,
             )
-            self.note("quarantined", child.name, reason)
+            self.note(event("quarantined", child.name, reason=reason))
             return
         child.restarts += 1
         self._log.warning("%s is started again in %.1f s: %s", child.name, delay, reason)
-        self.note("restarted", child.name, reason)
+        self.note(event("restarted", child.name, reason=reason))
         if delay:
             child.become("restarting")
             self._host.after(delay, ("start", child.name))
@@ -392,9 +399,9 @@ class Lifecycle:
         if self.storage.running:
             self._host.tell(self.storage.address, self.unreleased[child.worker])
 
-    def note(self, kind: str, subject: str, reason: str) -> None:
+    def note(self, happened: Event) -> None:
         """Record an event."""
-        self.record(Record(events=((kind, subject, tree.as_json({"reason": reason})),)))
+        self.record(Record(events=(happened,)))
 
     def record(self, record: Record) -> None:
         if self.storage.ready:

@@ -15,10 +15,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from squad.actors import logs
+from squad.actors import arrivals, desk, logs
+from squad.actors.cancels import Cancels
+from squad.actors.gauges import Gauges
 from squad.actors.protocol import (
     Address,
+    Cancel,
+    CancelLease,
+    Cancelled,
     Deliver,
+    Desk,
     Ready,
     Record,
     Released,
@@ -29,12 +35,16 @@ from squad.actors.protocol import (
     SubmitDone,
     Unwatch,
     Watch,
-    Watched,
 )
+from squad.actors.rounds import Round
+from squad.actors.rules import Rules
+from squad.actors.watches import Watches
 from squad.clock import SYSTEM, Clock
 from squad.errors import StoreError
-from squad.store.rows import Lease, NewTask, Running
-from squad.store.writer import Policy, Settlement, Writer
+from squad.events import event
+from squad.store.backend import Backend
+from squad.store.rows import Running
+from squad.store.settlement import Settlement
 
 _GATHER = 0.001  # seconds that a busy round waits for company
 _BUSY = 0.002  # seconds since the last commit within which the squad counts as busy
@@ -58,41 +68,35 @@ class _Worker:
         return self.window - len(self.held) if self.address is not None else 0
 
 
-@dataclass(slots=True)
-class _Round:
-    """What a transaction leads to once it is committed."""
-
-    answers: list[tuple[Address, Any]] = field(default_factory=list)
-    settled: dict[str, list[tuple[int, int, bool]]] = field(default_factory=lambda: defaultdict(list))
-    leases: dict[str, list[Lease]] = field(default_factory=lambda: defaultdict(list))
-    returned: list[tuple[str, int]] = field(default_factory=list)  # worker, row
-    ended: list[tuple[str, str, str]] = field(default_factory=list)  # task_id, root_id, status
-    gone: list[str] = field(default_factory=list)
-    exhausted: set[str] = field(default_factory=set)  # recipients with nothing more to hand out
-
-
 class Broker(threading.Thread):
-    """Owns the Writer. ``put`` and ``stop`` are for the actor; ``send`` is called on this thread with answers."""
+    """Owns the Writer. ``put`` and ``stop`` are for the actor.
+
+    On this thread ``send`` is called with answers, and ``evict`` with a worker whose process must be ended, and why.
+    """
 
     def __init__(
         self,
-        writer: Writer,
-        retry_delay: Policy,
+        writer: Backend,
+        rules: Rules,
         send: Callable[[Address, Any], None],
         *,
+        evict: Callable[[str, str], None] = lambda worker, why: None,
         clock: Clock = SYSTEM,
     ) -> None:
         super().__init__(name="writer", daemon=True)
         self._writer = writer
-        self._retry_delay = retry_delay
+        self._rules = rules
         self._send = send
+        self._evict = evict
         self._clock = clock
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._workers: dict[str, _Worker] = {}
         self._by_recipient: dict[str, set[str]] = defaultdict(set)
         self._gone: deque[str] = deque(maxlen=_REMEMBERED)
         self._waiting: set[str] = set()  # recipients that may have ready messages
-        self._watches: dict[str, tuple[str, bool, Address]] = {}  # request -> task_id, tree, who
+        self._watches = Watches(writer)
+        self._cancels = Cancels()
+        self._gauges = Gauges(writer.depths, rules.bound)
         self._next_due: float | None = None  # seconds since the epoch
         self._committed_at = 0.0
 
@@ -122,8 +126,10 @@ class Broker(threading.Thread):
         with self._writer.transaction():
             now = self._clock.time()
             for worker in dead:
-                self._writer.release(worker, in_hand.get(worker), _KILLED, True, now, self._retry_delay)
+                self._writer.release(worker, in_hand.get(worker), _KILLED, True, now, self._rules.retry)
             self._next_due = self._writer.due(now).next_due
+        for lease in self._writer.cancelling():
+            self._due(self._cancels.add(lease, self._rules.grace(lease.recipient), now))
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -168,60 +174,58 @@ class Broker(threading.Thread):
                 self._send(sender, SubmitDone(msg.request, (), str(error)))
             else:
                 self._inbox.put(item)
+        self._due(self._clock.time())  # what was due is so still
         time.sleep(_AFTER_FAILURE)  # on the writer's own thread, which has nothing else to do
 
     def _round(self, batch: list[Any]) -> None:
         now = self._clock.time()
-        done = _Round()
+        done = Round()
+        overdue: set[str] = set()
         with self._writer.transaction():
             if self._next_due is not None and now >= self._next_due:
-                settlement = self._writer.due(now)
-                self._next_due = settlement.next_due
-                self._after(settlement, done)
+                overdue = self._do_what_is_due(now, done)
             self._submit([(msg, sender) for msg, sender in batch if isinstance(msg, Submit)], now, done)
             for msg, sender in batch:
                 if not isinstance(msg, Submit):
                     self._handlers[type(msg)](self, msg, sender, now, done)
             self._hand_out(now, done)
+            while self._drop_surplus(now, done):
+                self._hand_out(now, done)
+            changed = dict(self._writer.changed)
         self._committed_at = self._clock.monotonic()
-        self._commit(done)
+        self._commit(done, now)
+        self._look_at_gauges(changed)
+        for worker in overdue:
+            self._evict(worker, "its handler went on with a cancelled message past its grace")
 
     # -- inside the transaction -------------------------------------------------------------------------------------
 
-    def _submit(self, submits: list[tuple[Submit, Address]], now: float, done: _Round) -> None:
+    def _do_what_is_due(self, now: float, done: Round) -> set[str]:
+        """Which workers are overdue with the end of a cancelled message."""
+        settlement = self._writer.due(now)
+        self._next_due = settlement.next_due
+        self._after(settlement, done)
+        overdue = self._cancels.overdue(now)
+        self._due(self._cancels.next_due)
+        return overdue
+
+    def _submit(self, submits: list[tuple[Submit, Address]], now: float, done: Round) -> None:
         if not submits:
             return
-        rows = [row for msg, _ in submits for row in msg.rows]
-        try:
-            results = self._writer.submit(rows, now)
-        except StoreError as error:
-            if len(submits) == 1:
-                done.answers.append((submits[0][1], SubmitDone(submits[0][0].request, (), str(error))))
-                return
-            for submit in submits:  # only the one at fault is refused
-                self._submit([submit], now, done)
-            return
-        self._new_work(rows, now)
-        start = 0
-        for msg, sender in submits:
-            end = start + len(msg.rows)
-            done.answers.append((sender, SubmitDone(msg.request, tuple(results[start:end]))))
-            if msg.put:
-                self._writer.put(msg.put, now)
-            start = end
-
-    def _new_work(self, rows: Iterable[NewTask], now: float) -> None:
-        for row in rows:
-            if row.not_before is None or row.not_before <= now:
-                self._waiting.add(row.recipient)
-            else:
-                self._due(row.not_before)
+        for sender, answer, rows in arrivals.store(self._writer, submits, self._rules.bound, now):
+            done.answers.append((sender, answer))
+            for row in rows:
+                until = row.delayed_until(now)
+                if until is None:
+                    self._waiting.add(row.recipient)
+                for due in (until, row.expires_at, row.reply_due(now)):
+                    self._due(due)
 
     def _due(self, at: float | None) -> None:
         if at is not None and (self._next_due is None or at < self._next_due):
             self._next_due = at
 
-    def _ready(self, msg: Ready, sender: Address, now: float, done: _Round) -> None:
+    def _ready(self, msg: Ready, sender: Address, now: float, done: Round) -> None:
         if msg.worker in self._gone:
             return
         worker = self._workers.setdefault(msg.worker, _Worker())
@@ -231,6 +235,8 @@ class Broker(threading.Thread):
         if msg.want_state:
             done.answers.append((sender, State(*self._writer.state(msg.recipient))))
         known = {row for row, _ in msg.held}
+        for lease in self._cancels.of(msg.worker) if self._cancels else ():
+            done.answers.append((sender, CancelLease(lease.row, lease.fence)))
         lost = [
             Running(row, fence, msg.worker, msg.recipient)
             for row, (fence, delivered) in worker.held.items()
@@ -241,8 +247,9 @@ class Broker(threading.Thread):
             self._after(self._writer.requeue(lost, now), done)
             done.returned.extend((msg.worker, lease.row) for lease in lost)
 
-    def _settle(self, msg: Settle, sender: Address, now: float, done: _Round) -> None:
-        settlement = self._writer.settle(msg.worker, msg.recipient, msg.outcomes, now, self._retry_delay)
+    def _settle(self, msg: Settle, sender: Address, now: float, done: Round) -> None:
+        rules = self._rules
+        settlement = self._writer.settle(msg.worker, msg.recipient, msg.outcomes, now, rules.retry, rules.for_handlers)
         for outcome, accepted in zip(msg.outcomes, settlement.accepted, strict=True):
             done.settled[msg.worker].append((outcome.row, outcome.fence, accepted))
         known = self._workers.get(msg.worker)
@@ -250,34 +257,47 @@ class Broker(threading.Thread):
             done.answers.append((sender, Deliver((), tuple(done.settled.pop(msg.worker)))))
         self._after(settlement, done)
 
-    def _released(self, msg: Released, sender: Address, now: float, done: _Round) -> None:
-        settlement = self._writer.release(msg.worker, msg.in_hand, msg.reason, msg.charge, now, self._retry_delay)
+    def _released(self, msg: Released, sender: Address, now: float, done: Round) -> None:
+        settlement = self._writer.release(msg.worker, msg.in_hand, msg.reason, msg.charge, now, self._rules.retry)
         done.gone.append(msg.worker)
         done.answers.append((sender, ReleaseDone(msg.worker)))
         self._after(settlement, done)
 
-    def _after(self, settlement: Settlement, done: _Round) -> None:
+    def _after(self, settlement: Settlement, done: Round) -> None:
         done.ended.extend(settlement.ended)
         self._waiting.update(settlement.woken)
+        done.exhausted -= settlement.woken
         self._due(settlement.next_due)
 
-    def _watch(self, msg: Watch, sender: Address, now: float, done: _Round) -> None:
-        ended = self._writer.tree_ended(msg.task_id) if msg.tree else self._writer.ended(msg.task_id)
-        if ended:
-            done.answers.append((sender, Watched(msg.request)))
-        else:
-            self._watches[msg.request] = (msg.task_id, msg.tree, sender)
+    def _watch(self, msg: Watch, sender: Address, now: float, done: Round) -> None:
+        answer = self._watches.add(msg, sender)
+        if answer is not None:
+            done.answers.append((sender, answer))
 
-    def _unwatch(self, msg: Unwatch, sender: Address, now: float, done: _Round) -> None:
-        self._watches.pop(msg.request, None)
+    def _unwatch(self, msg: Unwatch, sender: Address, now: float, done: Round) -> None:
+        self._watches.drop(msg.request)
 
-    def _record(self, msg: Record, sender: Address, now: float, done: _Round) -> None:
+    def _record(self, msg: Record, sender: Address, now: float, done: Round) -> None:
         if msg.events:
             self._writer.record_events(msg.events, now)
         if msg.resizes:
             self._writer.record_resizes(msg.resizes, now)
         if msg.put:
             self._writer.put(msg.put, now)
+
+    def _cancel(self, msg: Cancel, sender: Address, now: float, done: Round) -> None:
+        settlement, running = self._writer.cancel(msg.task_id, msg.tree, now)
+        self._after(settlement, done)
+        done.cancelled += running
+        done.answers.append((sender, Cancelled(msg.request, len(settlement.ended), len(running))))
+
+    def _desk(self, msg: Desk, sender: Address, now: float, done: Round) -> None:
+        answer, settlement = desk.carry_out(self._writer, msg, self._rules.for_replays, now)
+        self._after(settlement, done)
+        done.answers.append((sender, answer))
+
+    def _new_rules(self, rules: Rules, sender: Address, now: float, done: Round) -> None:
+        self._rules = rules
 
     _handlers: Mapping[type, Callable[..., None]] = {
         Ready: _ready,
@@ -286,15 +306,36 @@ class Broker(threading.Thread):
         Watch: _watch,
         Unwatch: _unwatch,
         Record: _record,
+        Cancel: _cancel,
+        Desk: _desk,
+        Rules: _new_rules,
     }
 
-    def _hand_out(self, now: float, done: _Round) -> None:
+    def _drop_surplus(self, now: float, done: Round) -> bool:
+        """Keep the mailboxes to their bounds whose configuration says so. True: that brought new messages to others."""
+        woken = False
+        for recipient in list(self._writer.changed):
+            bound = self._rules.bound(recipient)
+            if bound is None or not bound.drop:
+                continue
+            surplus = self._writer.depth(recipient) - bound.limit
+            if surplus > 0:
+                why = f"dropped from a full mailbox: {bound.limit:,} newer messages wait for {recipient}"
+                settlement = self._writer.drop_oldest(recipient, surplus, why, now)
+                self._after(settlement, done)
+                woken = woken or bool(settlement.woken)
+        return woken
+
+    def _hand_out(self, now: float, done: Round) -> None:
         """Claim ready messages for workers with room, the least loaded first."""
         freed: dict[str, int] = defaultdict(int)
         for name, settled in done.settled.items():
-            freed[name] += len(settled)
+            held = self._workers[name].held
+            freed[name] += len({row for row, _, _ in settled} & held.keys())
         for name, _ in done.returned:
             freed[name] += 1
+        for name, leases in done.leases.items():
+            freed[name] -= len(leases)
         for recipient in self._waiting:
             rooms = [
                 (self._workers[name].room + freed[name], name)
@@ -313,7 +354,7 @@ class Broker(threading.Thread):
 
     # -- after the commit -------------------------------------------------------------------------------------------
 
-    def _commit(self, done: _Round) -> None:
+    def _commit(self, done: Round, now: float) -> None:
         self._waiting -= done.exhausted
         for name, row in done.returned:
             self._workers[name].held.pop(row, None)
@@ -321,22 +362,35 @@ class Broker(threading.Thread):
             worker = self._workers[name]
             for row, _, _ in done.settled.get(name, ()):
                 worker.held.pop(row, None)
+                self._cancels.ended(row)
             leases = done.leases.get(name, [])
             worker.held.update({lease.row: (lease.fence, self._clock.monotonic()) for lease in leases})
             self._send(worker.address, Deliver(tuple(leases), tuple(done.settled.get(name, ()))))
         for name in done.gone:
             self._gone.append(name)
+            self._cancels.gone(name)
             worker_gone = self._workers.pop(name, None)
             if worker_gone is not None:
                 self._by_recipient[worker_gone.recipient].discard(name)
+        for lease in done.cancelled:
+            self._due(self._cancels.add(lease, self._rules.grace(lease.recipient), now))
+            known = self._workers.get(lease.worker)
+            if known is not None and known.address is not None:
+                self._send(known.address, CancelLease(lease.row, lease.fence))
         for address, answer in done.answers:
             self._send(address, answer)
         if done.ended and self._watches:
-            self._tell_watchers(done.ended)
+            for address, watched in self._watches.after(done.ended):
+                self._send(address, watched)
 
-    def _tell_watchers(self, ended: list[tuple[str, str, str]]) -> None:
-        tasks = {task_id for task_id, _, _ in ended}
-        for request, (task_id, tree, address) in list(self._watches.items()):
-            if self._writer.tree_ended(task_id) if tree else task_id in tasks:
-                del self._watches[request]
-                self._send(address, Watched(request))
+    def _look_at_gauges(self, changed: Mapping[str, int]) -> None:
+        """Have a warning recorded, in the next transaction, for each mailbox that fills up."""
+        for recipient in changed:
+            bound = self._rules.bound(recipient)
+            depth = self._writer.depth(recipient)
+            mark = self._gauges.look(recipient, depth, bound)
+            if mark is not None and bound is not None:
+                logs.logger("storage").warning(
+                    "%d messages wait for %s; its limit is %d", depth, recipient, bound.limit
+                )
+                self.put(Record((event("queue_warning", recipient, queued=depth, limit=bound.limit, mark=mark),)), None)

@@ -24,6 +24,8 @@ from squad.errors import SquadError
 
 TASK = "SQUAD_TASK"  # in the environment of a command, and of what it starts: the worker and the message
 HOME = "SQUAD_HOME"
+PATIENCE = 10.0  # seconds for a nursery, which keeps the time of its commands itself, to end one
+SPARE = 2.5  # seconds before its agent's process is ended in which a command that still runs can end by itself
 
 
 class NurseryLostError(SquadError):

@@ -10,9 +10,11 @@ An address is Thespian's ``ActorAddress``, opaque here.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from squad.store.rows import Lease, NewTask, Outcome, Submitted
+from squad.errors import SquadError
+from squad.events import Event
+from squad.store.rows import DeadFilter, Lease, NewTask, Outcome, Submitted
 
 Address = Any
 
@@ -151,13 +153,26 @@ class Submit:
     request: str
     rows: tuple[NewTask, ...]
     put: tuple[tuple[str, str], ...] = ()  # (key, JSON) into the keeper table, committed together with the rows
+    groups: tuple[int, ...] = ()  # sizes of the parts that are stored whole or not at all; (): all are one
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nothing of a part was stored. ``full``: because a mailbox is, as ``error`` says."""
+
+    error: str
+    hint: str = ""
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitDone:
+    """``results`` are those of the parts that were stored, in order; ``refused`` the others, by number from 0."""
+
     request: str
     results: tuple[Submitted, ...]
-    error: str = ""  # set: nothing was committed
+    error: str = ""  # set: nothing at all was stored
+    refused: tuple[tuple[int, Refusal], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +234,60 @@ class ReleaseDone:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelLease:
+    """Storage to worker: this lease's message is cancelled. Said again whenever the worker is heard of."""
+
+    row: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evict:
+    """Storage to supervisor: this worker went on with a cancelled message past its grace. End its process."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Gateway to storage: end this message (with ``tree``: and all that came of it)."""
+
+    request: str
+    task_id: str
+    tree: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """``cancelled`` messages that waited have ended; the handlers of ``running`` others have been told."""
+
+    request: str
+    cancelled: int
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Gateway to storage: do this with dead letters, given by their ids or by a filter."""
+
+    request: str
+    action: Literal["replay", "edit", "drop"]
+    which: tuple[str, ...] | DeadFilter
+    payload: str = ""  # for edit: JSON text that fits the type
+    dry_run: bool = False  # only say which
+
+
+@dataclass(frozen=True, slots=True)
+class DeskDone:
+    """The ids of the dead letters, or the error for which nothing was done."""
+
+    request: str
+    ids: tuple[str, ...] = ()
+    error: SquadError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """Gateway to storage: say Watched once this message (with ``tree``: and all that came of it) has ended."""
 
@@ -241,7 +310,7 @@ class Watched:
 class Record:
     """Anyone to storage: append these rows to the tables of history. Not acknowledged: history may have gaps."""
 
-    events: tuple[tuple[str, str, str], ...] = ()  # (kind, subject, detail JSON)
+    events: tuple[Event, ...] = ()
     resizes: tuple[tuple[str, int, int, str, str], ...] = ()  # convoy, from, to, reason, readings JSON
     put: tuple[tuple[str, str], ...] = ()  # (key, JSON) into the keeper table
 

@@ -16,6 +16,7 @@ from typing import Any
 from squad.actors.lifecycle import Lifecycle
 from squad.actors.protocol import Address, Configured
 from squad.config.schema import AgentConfig, ConvoyConfig, SquadConfig
+from squad.events import event
 
 _ACCEPTED = "reloaded.pickle"  # in the home: what a tree that is started again runs with
 
@@ -99,6 +100,8 @@ def plan(was: Deployment, now: Deployment) -> Plan:
         changed = _changed(before[name], after[name])
         if was.prints.get(name) != now.prints.get(name):
             changed.append("its code")
+        handled = sorted(was.recipients.get(name, frozenset()) & now.recipients.get(name, frozenset()))
+        changed += [f"the type {kind}" for kind in handled if _declared(old, kind) != _declared(new, kind)]
         if reason := [key for key in changed if key not in _LIVE | _SIZE]:
             restart[name] = f"{', '.join(reason)} changed"
         live += [f"{name}: {key}" for key in changed if key in _LIVE]
@@ -108,6 +111,7 @@ def plan(was: Deployment, now: Deployment) -> Plan:
     for key in _changed(old, new):
         if key in ("logging", "supervision", "name"):
             live += [f"{key}: {part}" for part in _changed(getattr(old, key), getattr(new, key))] or [key]
+    live += [f"types.{kind}: retry" for kind in {**old.types, **new.types} if _retry(old, kind) != _retry(new, kind)]
     core = {}
     if old.store != new.store:
         core["storage"] = "store changed"
@@ -116,10 +120,15 @@ def plan(was: Deployment, now: Deployment) -> Plan:
     same = (old.limits, old.logging, old.schedules) == (new.limits, new.logging, new.schedules)
     if was.recipients != now.recipients or restart or not same:
         core["gateway"] = "agents, their types, limits, schedules or logging changed"
-    if old.schedules and new.schedules and (old.schedules, old.logging, old.name) != (
-        new.schedules,
-        new.logging,
-        new.name,
+    if (
+        old.schedules
+        and new.schedules
+        and (old.schedules, old.logging, old.name)
+        != (
+            new.schedules,
+            new.logging,
+            new.name,
+        )
     ):
         core["scheduler"] = "schedules or logging changed"
     return Plan(
@@ -130,6 +139,17 @@ def plan(was: Deployment, now: Deployment) -> Plan:
         core=core,
         live=tuple(live),
     )
+
+
+def _declared(config: SquadConfig, name: str) -> Any:
+    """How a message type is declared in the configuration; None when it is not."""
+    found = config.types.get(name)
+    return None if found is None else (found.fields, found.schema_)
+
+
+def _retry(config: SquadConfig, name: str) -> Any:
+    found = config.types.get(name)
+    return None if found is None else found.retry
 
 
 def _changed(old: Any, new: Any) -> list[str]:
@@ -163,7 +183,17 @@ def carry_out(plan: Plan, life: Lifecycle, deployment: Deployment, tell: Callabl
     for name in plan.core:
         life.restart(name)
     life.start_waiting()
-    life.note("reloaded", config.name, str(plan))
+    life.note(
+        event(
+            "reloaded",
+            config.name,
+            started=plan.start,
+            stopped=plan.stop,
+            restarted=[*plan.restart, *plan.core],
+            resized=[*plan.resize],
+            changed=plan.live,
+        )
+    )
 
 
 def keep(home: Path, deployment: Deployment) -> None:

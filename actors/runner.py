@@ -58,6 +58,14 @@ class Tray:
             self._leases.clear()
             return leases
 
+    def remove(self, claim: tuple[int, int]) -> bool:
+        """Take back this one; False when it is not here."""
+        with self._changed:
+            left = [lease for lease in self._leases if lease.claim != claim]
+            found = len(left) < len(self._leases)
+            self._leases = deque(left)
+            return found
+
     def close(self) -> None:
         with self._changed:
             self._closed = True
@@ -97,7 +105,7 @@ class Runner(threading.Thread):
     ) -> None:
         super().__init__(name="handlers", daemon=True)
         self.tray = Tray()
-        self.cancelled = threading.Event()
+        self.cancelled = threading.Event()  # the handler in hand is wanted to end early
         self.current: InHand | None = None
         self.finishing = False  # a handler has said that the agent's work is done
         self._make = make
@@ -106,6 +114,23 @@ class Runner(threading.Thread):
         self._failed = failed
         self._finished = finished
         self._loop: asyncio.Runner | None = None
+        self._turn = threading.Lock()  # held while a handler's turn begins, and while it is cancelled
+        self._winding_up = False
+
+    def cancel(self, claim: tuple[int, int]) -> bool:
+        """Tell the handler of this lease to end early. False when it is not in hand, or was told before."""
+        with self._turn:
+            if self.current is None or self.current.lease.claim != claim:
+                return False
+            told = self.cancelled.is_set()
+            self.cancelled.set()
+            return not told
+
+    def wind_up(self) -> None:
+        """Tell the handler in hand, and those of all that come, to end early: the agent stops."""
+        with self._turn:
+            self._winding_up = True
+            self.cancelled.set()
 
     def run(self) -> None:
         try:
@@ -126,7 +151,10 @@ class Runner(threading.Thread):
 
     def _handle(self, agent: Agent, lease: Lease) -> Outcome:
         started, clock = self._bench.clock.time(), self._bench.clock.monotonic()
-        self.current = InHand(lease, started)
+        with self._turn:
+            self.current = InHand(lease, started)
+            if not self._winding_up:
+                self.cancelled.clear()
         self._bench.black_box.hold(Hand(lease.row, lease.fence, started, lease.task_id, lease.type))
         context = Context(
             agent=self._bench.name,
@@ -147,7 +175,8 @@ class Runner(threading.Thread):
             outcome = self._raised(lease, error)
         duration = round((self._bench.clock.monotonic() - clock) * 1000)
         self._bench.black_box.clear()
-        self.current = None
+        with self._turn:
+            self.current = None
         return outcome._replace(started=started, duration_ms=duration)
 
     def _completed(self, agent: Agent, lease: Lease, context: Context) -> Outcome:

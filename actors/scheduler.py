@@ -72,6 +72,8 @@ class _Sent:
 class Scheduler(Actor):
     """See the module. There is one exactly while the configuration has schedules."""
 
+    longest_sleep = _LONGEST_SLEEP
+
     def __init__(self) -> None:
         super().__init__()
         self._schedules: list[_Schedule] = []
@@ -143,7 +145,7 @@ class Scheduler(Actor):
             self._step(schedule)
         now = self.clock.time()
         planned = (schedule.planner.times.after(max(schedule.kept.mark, now)) for schedule in self._schedules)
-        pause = min([_LONGEST_SLEEP, *(at - now for at in planned if at is not None)])
+        pause = min([self.longest_sleep, *(at - now for at in planned if at is not None)])
         if any(schedule.sent is not None or schedule.refused is not None for schedule in self._schedules):
             pause = min(pause, _SAY_AGAIN)
         self.after(max(pause, _SHORTEST_SLEEP), "wake")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,6 +13,8 @@ from squad.cron import Timetable
 from squad.ids import derived_id
 from squad.store.rows import NewTask
 from squad.store.times import iso
+
+_END = 2.5e11  # seconds since the epoch: about the year 9900, near the last that a datetime can say
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Kept:
             found = cls(float(content["mark"]), str(content["line"]), planned, str(last["id"]))
         except (KeyError, TypeError, ValueError):
             return None
-        return found if math.isfinite(found.mark) else None
+        return found if 0 <= found.mark < _END and 0 <= (planned or 0) < _END else None
 
     def ran(self, planned: float, task_id: str) -> Kept:
         """After a run."""

@@ -6,7 +6,6 @@ arrived, does it in one transaction, and answers after the commit (group commit)
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,12 @@ from squad.actors.mailbox import Broker
 from squad.actors.protocol import (
     Address,
     Begin,
+    Cancel,
     Configured,
+    Desk,
     Drain,
     Drained,
+    Evict,
     Ping,
     Pong,
     Ready,
@@ -36,25 +38,16 @@ from squad.actors.protocol import (
     Unwatch,
     Watch,
 )
-from squad.actors.retry import RetryPolicy
-from squad.config.schema import SquadConfig
+from squad.actors.rules import Rules, rules_of
 from squad.errors import StoreError
 from squad.store.lock import acquire
 from squad.store.writer import Writer
 
 _LOCK_WAIT = 5.0  # seconds for a predecessor's lock file to be let go
-_DEAD_AT_ONCE = RetryPolicy(1, 0.0, 0.0, 0.0, random.random)  # for agents that the configuration no longer names
-
-
-def _policies(config: SquadConfig) -> dict[str, RetryPolicy]:
-    return {
-        name: RetryPolicy(c.retry.max_attempts, c.retry.backoff, c.retry.cap, c.retry.jitter, random.random)
-        for name, c in config.recipients.items()
-    }
 
 
 class Storage(Actor):
-    """See the module. Its messages: Submit, Ready, Settle, Released, Watch, Unwatch, Record."""
+    """See the module. Its messages: Submit, Ready, Settle, Released, Cancel, Desk, Watch, Unwatch, Record."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +62,6 @@ class Storage(Actor):
         self.log_to(home, "storage", msg.config.logging)
         process = psutil.Process()
         self.tell(sender, Started(self._worker, process.pid, process.create_time()))
-        self._policies = _policies(msg.config)
         try:
             self._lock = acquire(home / "storage.lock", _LOCK_WAIT)
             writer = Writer(home / "squad.db", msg.config.store)
@@ -77,7 +69,7 @@ class Storage(Actor):
             logs.logger("storage").error("cannot start: %s %s", error, error.hint)
             self.tell(sender, StartFailed(self._worker, f"{error} {error.hint}".strip()))
             return
-        self._broker = self.make_broker(writer)
+        self._broker = self.make_broker(writer, rules_of(msg.config))
         self._broker.recover(msg.extra.get("alive"), msg.extra.get("in_hand", {}))
         kept = {key: text for name in msg.config.convoys if (text := writer.get(key := convoy_key(name))) is not None}
         self._broker.start()
@@ -87,23 +79,20 @@ class Storage(Actor):
         self.tell(sender, StorageReady(self._worker, kept))
         self.tell(sender, Report(self._worker, "ready"))
 
-    def make_broker(self, writer: Writer) -> Broker:
+    def make_broker(self, writer: Writer, rules: Rules) -> Broker:
         return Broker(
             writer,
-            self._retry_delay,
+            rules,
             send=lambda address, out: self.post(lambda: self.tell(address, out)),
+            evict=lambda worker, why: self.post(lambda: self.tell(self._supervisor, Evict(worker, why))),
             clock=self.clock,
         )
 
     @receives(Configured)
     def on_configured(self, msg: Configured, sender: Address) -> None:
         """The configuration was reloaded."""
-        self._policies = _policies(msg.config)
+        self._pass_on(rules_of(msg.config), sender)
         self.log_to(self._home, "storage", msg.config.logging)
-
-    def _retry_delay(self, recipient: str, kind: str, attempts: int) -> float | None:
-        """On the writer's thread."""
-        return self._policies.get(recipient, _DEAD_AT_ONCE).delay(attempts)
 
     def _pass_on(self, msg: Any, sender: Address) -> None:
         if self._broker is None:
@@ -125,6 +114,14 @@ class Storage(Actor):
 
     @receives(Released)
     def on_released(self, msg: Released, sender: Address) -> None:
+        self._pass_on(msg, sender)
+
+    @receives(Cancel)
+    def on_cancel(self, msg: Cancel, sender: Address) -> None:
+        self._pass_on(msg, sender)
+
+    @receives(Desk)
+    def on_desk(self, msg: Desk, sender: Address) -> None:
         self._pass_on(msg, sender)
 
     @receives(Watch)

@@ -25,6 +25,7 @@ from squad.actors.protocol import (
     Boot,
     Booting,
     Drained,
+    Evict,
     Inspect,
     Leaving,
     Pong,
@@ -46,6 +47,7 @@ from squad.actors.protocol import (
 from squad.actors.scheduler import Scheduler
 from squad.actors.shutdown import Shutdown
 from squad.actors.storage import Storage
+from squad.events import event
 
 _SWEEP = 1.0  # seconds between looks at the processes
 _SAVE = 5.0  # seconds between copies of the tree for when no squad runs
@@ -135,13 +137,15 @@ class Supervisor(Actor):
         child = self._lifecycle.by_worker(msg.worker)
         if child is None or not child.running:
             return
-        was_ready = child.ready
+        was_ready, was_starting = child.ready, child.state == "starting"
         child.report = msg
         child.last_error = msg.last_error or child.last_error
         child.pinged = None
         child.become(msg.state)
         if child.ready and not was_ready:
             self._lifecycle.start_waiting()
+            if was_starting and not child.spec.core:
+                self._lifecycle.note(event("ready", child.name))
 
     @receives(Pong)
     def on_pong(self, msg: Pong, sender: Address) -> None:
@@ -156,6 +160,13 @@ class Supervisor(Actor):
             child.leaving, child.finished = msg.reason, msg.finished
             if not msg.finished:
                 child.last_error = msg.reason
+
+    @receives(Evict)
+    def on_evict(self, msg: Evict, sender: Address) -> None:
+        child = self._lifecycle.by_worker(msg.worker)
+        if child is not None and child.running:
+            child.leaving = child.last_error = msg.reason
+            child.kill(msg.reason)
 
     @receives(Drained)
     def on_drained(self, msg: Drained, sender: Address) -> None:

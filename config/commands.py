@@ -158,6 +158,8 @@ def contradictions(given: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     if has_command and not given.get("handles"):
         return [("command", "handles no message", "add handles: [TYPE], and declare the type under types")]
     if has_class:
-        hint = "a class says by itself what it handles" if "handles" in given else ""
-        return [(key, "is only for an agent with a command", hint) for key in _FOR_COMMANDS if key in given]
+        hints = {"handles": "a class says by itself what it handles"}
+        return [
+            (key, "is only for an agent with a command", hints.get(key, "")) for key in _FOR_COMMANDS if key in given
+        ]
     return []

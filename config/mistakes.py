@@ -19,7 +19,6 @@ _EXPECTED = {
     "model_type": "a mapping",
     "dict_type": "a mapping",
     "list_type": "a list",
-    "too_short": "a list of {min_length} or more",
     "literal_error": "{expected}",
     "greater_than": "more than {gt:g}",
     "greater_than_equal": "{ge:g} or more",
@@ -79,6 +78,8 @@ def _say(item: Any, loc: Loc, places: Mapping[Loc, Place]) -> tuple[str, str]:
         return f"{dotted(loc[:-1])} has no {loc[-1]}", _TO_ADD.get(str(loc[-1]), "")
     if kind == "extra_forbidden":
         return _unknown_key(loc)
+    if kind == "too_short":
+        return f"{dotted(loc)} must not be empty", hint
     if kind not in _EXPECTED:
         return f"{dotted(loc)}: {item['msg']}", hint
     value, place = item["input"], places.get(loc)

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from squad.config.commands import Kind
+from squad.config.mailbox import QueueConfig
 from squad.config.pace import Rate, RateConfig, RetryConfig, not_below
 from squad.config.schedules import ScheduleConfig, ScheduleName, misdirected
 from squad.config.section import Section
@@ -51,6 +52,11 @@ class AgentConfig(Kind):
     )
     handle_rate: Rate = Field(default=written("none"), description="Limit on what the agent takes on.")
     retry: RetryConfig = Field(default_factory=RetryConfig, description="What happens to a message that failed.")
+    queue: QueueConfig = Field(default_factory=QueueConfig, description="The bound of its mailbox.")
+    cancel_grace: Duration = Field(
+        default=written("5s"),
+        description="Time for its running handler to end by itself when its message is cancelled.",
+    )
     restarts: RestartConfig | None = Field(
         default=None, description="Restarts of this agent; keys left out are taken from `supervision.restarts`."
     )

@@ -13,29 +13,25 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 
 from squad.durations import parse_duration
 from squad.errors import (
-    ConfigError,
-    Exit,
     NotRunningError,
     Problem,
-    RateLimitError,
     RefusedError,
-    SquadError,
     UsageError,
     WaitTimeoutError,
 )
 from squad.home import Home, find
 from squad.ids import new_id
+from squad.wire import Connection, Request, answer, encode
 
-_LONGEST_SOCKET_PATH = 107  # bytes, Linux
 _HOLD = 20.0  # seconds that one waiting request is held open by the gateway
 _WAIT_PATIENCE = 60.0  # seconds that the gateway may be away during a wait: more than a restart's longest backoff
 _RELOAD_TIMEOUT = 90.0  # seconds; every agent's class is imported
@@ -67,7 +63,7 @@ class Client:
         self.home = home if isinstance(home, Home) else find(home)
         self._timeout = timeout
         self._patience = patience
-        self._idle: list[_Connection] = []  # append and pop are atomic, so threads share it
+        self._idle: list[Connection] = []  # append and pop are atomic, so threads share it
 
     def __enter__(self) -> Self:
         return self
@@ -91,14 +87,18 @@ class Client:
         priority: int | None = None,
         sender: str | None = None,
         delay: float | str | None = None,
+        at: float | str | datetime | None = None,
+        ttl: float | str | None = None,
         key: str | None = None,
     ) -> str:
         """Send a message and return its id once it is stored.
 
         ``message`` is the name of a type, with its fields in ``payload``, or an instance of a class declared with
-        ``@message``. ``priority`` is 1 (highest) to 10, 5 unless given. ``delay`` is in seconds, or text such as
-        ``"10s"``. With a ``key`` that was used before for this recipient nothing is queued, and the first message's id
-        is returned. Raises RefusedError, with every field that is wrong in ``problems``.
+        ``@message``. ``priority`` is 1 (highest) to 10, 5 unless given. It is handled after ``delay`` (seconds, or text
+        such as ``"10s"``), or from the time ``at`` on (ISO 8601 text with its zone, an aware ``datetime``, or seconds
+        since the epoch), and no more once it has waited for ``ttl`` after that. With a ``key`` that was used before for
+        this recipient nothing is queued, and the first message's id is returned. Raises RefusedError, with every field
+        that is wrong in ``problems``; it is a QueueFullError when too many messages wait for the recipient.
         """
         if isinstance(message, str):
             type_name, fields = message, dict(payload or {})
@@ -108,6 +108,8 @@ class Client:
             "priority": priority,
             "sender": sender,
             "delay": None if delay is None else _seconds(delay),
+            "at": None if at is None else _moment(at),
+            "ttl": None if ttl is None else _seconds(ttl),
             "key": key,
         }
         given = {name: value for name, value in optional.items() if value is not None}
@@ -116,9 +118,9 @@ class Client:
     def submit(self, message: Mapping[str, Any]) -> Sent:
         """Send one message in the gateway's own form: ``recipient``, ``type``, ``payload`` and the optional fields."""
         body = {"id": new_id(), **message}
-        answer = self._call("POST", "/v1/messages", _encode(body))
+        stored = self._call("POST", "/v1/messages", encode(body))
         # An id of our own that is there already is the echo of a lost answer, not a duplicate.
-        return Sent(answer["id"], bool(answer["duplicate"]) and answer["id"] != body["id"])
+        return Sent(stored["id"], bool(stored["duplicate"]) and stored["id"] != body["id"])
 
     def send_many(self, messages: Iterable[Mapping[str, Any]], *, batch: int = _BATCH) -> list[str]:
         """Send many messages, in the form that ``submit`` takes; returns their ids in order.
@@ -126,7 +128,7 @@ class Client:
         They go in batches of ``batch``, each stored whole or not at all. If one is refused, the batches before it stay
         queued: the RefusedError names its wrong messages as ``line N``, counted from 1 over all messages.
         """
-        return self._send_batches((_encode({"id": new_id(), **message}) for message in messages), batch)
+        return self._send_batches((encode({"id": new_id(), **message}) for message in messages), batch)
 
     def send_lines(self, lines: Iterable[bytes], *, batch: int = MOST_IN_BATCH) -> list[str]:
         """The same for messages that are JSON text already, one on each line; blank lines count, and are skipped.
@@ -164,8 +166,7 @@ class Client:
             hold = _HOLD if remaining is None else min(_HOLD, remaining)
             path = f"/v1/messages/{_segment(message_id)}/wait?tree={int(tree)}&timeout={hold:.3f}"
             patience = _WAIT_PATIENCE if remaining is None else min(_WAIT_PATIENCE, remaining)
-            answer = self._patiently(Request("GET", path), hold + self._timeout, patience)
-            if answer["done"]:
+            if self._patiently(Request("GET", path), hold + self._timeout, patience)["done"]:
                 return True
             if remaining is not None and remaining <= hold:
                 return False
@@ -175,25 +176,42 @@ class Client:
 
         ``{"cancelled": n, "running": n}``: so many waited and have ended, so many run and are told to end.
         """
-        done = self._call("POST", f"/v1/messages/{_segment(message_id)}/cancel", _encode({"tree": tree}))
+        done = self._call("POST", f"/v1/messages/{_segment(message_id)}/cancel", encode({"tree": tree}))
         return {"cancelled": done["cancelled"], "running": done["running"]}
 
     # -- dead letters -----------------------------------------------------------------------------------------------
 
-    def retry_dead(self, ids: Sequence[str]) -> list[str]:
-        """Put dead letters (full ids) back into their queues, all or none; the ids. Raises RefusedError."""
-        return self._desk("retry", ids)
+    def retry_dead(
+        self, ids: Sequence[str] | None = None, *, dry_run: bool = False, **which: float | str | datetime
+    ) -> list[str]:
+        """Put dead letters back into their queues, all or none; their ids. With ``dry_run`` only say which they are.
 
-    def drop_dead(self, ids: Sequence[str]) -> list[str]:
+        They are named by their (full) ids, or chosen by ``agent``, ``type``, ``since`` (when they died, as ``at`` in
+        ``send``; 0 chooses all) and ``error`` (a part of its text). Raises RefusedError when one is no dead letter, and
+        QueueFullError when they do not fit their mailboxes.
+        """
+        return self._desk("retry", ids, dry_run, which)
+
+    def drop_dead(
+        self, ids: Sequence[str] | None = None, *, dry_run: bool = False, **which: float | str | datetime
+    ) -> list[str]:
         """Likewise delete them."""
-        return self._desk("drop", ids)
+        return self._desk("drop", ids, dry_run, which)
 
     def edit_dead(self, message_id: str, payload: Mapping[str, Any]) -> None:
         """Give a dead letter another payload, which must fit its type: RefusedError says how it does not."""
-        self._call("PUT", f"/v1/dead/{_segment(message_id)}", _encode({"payload": payload}))
+        self._call("PUT", f"/v1/dead/{_segment(message_id)}", encode({"payload": payload}))
 
-    def _desk(self, action: str, ids: Sequence[str]) -> list[str]:
-        found: list[str] = self._call("POST", f"/v1/dead/{action}", _encode({"ids": list(ids)}))["ids"]
+    def _desk(
+        self, action: str, ids: Sequence[str] | None, dry_run: bool, which: Mapping[str, float | str | datetime]
+    ) -> list[str]:
+        if (ids is not None) == bool(which):
+            raise UsageError("name dead letters by their ids, or choose them by agent, type, since or error")
+        chosen = {key: _moment(value) if key == "since" else value for key, value in which.items()}
+        body: dict[str, Any] = {"filter": chosen} if ids is None else {"ids": list(ids)}
+        if dry_run:
+            body["dry_run"] = True
+        found: list[str] = self._call("POST", f"/v1/dead/{action}", encode(body))["ids"]
         return found
 
     # -- seeing and steering ----------------------------------------------------------------------------------------
@@ -211,6 +229,10 @@ class Client:
         found: list[dict[str, Any]] = self._call("GET", "/v1/types")["types"]
         return found
 
+    def store(self) -> dict[str, Any]:
+        """``{"pool": {...}}``: how the gateway's connections to the database are used, as ``squad status -o json`` says it."""
+        return self._call("GET", "/v1/store")
+
     def convoys(self) -> list[dict[str, Any]]:
         """Its convoys: ``{"name", "size", "target", "min", "max", "pinned", "workers", "reason"}`` each."""
         found: list[dict[str, Any]] = self._call("GET", "/v1/convoys")["convoys"]
@@ -223,7 +245,7 @@ class Client:
     def resize(self, convoy: str, size: int | None) -> dict[str, Any]:
         """Pin a convoy to ``size`` workers, or give it back to the monitor (None): ``{"convoy", "size", "pinned"}``."""
         return self._call(
-            "POST", f"/v1/convoys/{_segment(convoy)}/resize", _encode({"size": "auto" if size is None else size})
+            "POST", f"/v1/convoys/{_segment(convoy)}/resize", encode({"size": "auto" if size is None else size})
         )
 
     def reload(self, path: Path | None = None, *, dry_run: bool = False) -> dict[str, Any]:
@@ -235,7 +257,7 @@ class Client:
         body: dict[str, Any] = {"dry_run": dry_run}
         if path is not None:
             body["path"] = str(path.resolve())
-        request = Request("POST", "/v1/reload", _encode(body), "application/json")
+        request = Request("POST", "/v1/reload", encode(body), "application/json")
         return self._patiently(request, _RELOAD_TIMEOUT, self._patience)
 
     def schedules(self) -> list[dict[str, Any]]:
@@ -245,7 +267,7 @@ class Client:
 
     def run_schedule(self, name: str) -> str:
         """Send a schedule's message now, whatever its time; returns its id. The planned runs stay as they are."""
-        return str(self._call("POST", f"/v1/schedules/{_segment(name)}/run", _encode({"id": new_id()}))["id"])
+        return str(self._call("POST", f"/v1/schedules/{_segment(name)}/run", encode({"id": new_id()}))["id"])
 
     # -- requests ---------------------------------------------------------------------------------------------------
 
@@ -278,13 +300,13 @@ class Client:
                 time.sleep(pause)
                 pause = min(0.25, pause * 2 or 0.01)
             else:
-                return _answer(status, content)
+                return answer(status, content)
 
     def _exchange(self, request: Request, timeout: float) -> tuple[int, bytes]:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = _Connection(self.home)
+            connection = Connection(self.home)
         connection.limit(timeout)
         headers = {"Content-Type": request.content_type} if request.body is not None else {}
         try:
@@ -306,91 +328,6 @@ class Client:
         return response.status, content
 
 
-class Request(NamedTuple):
-    """What the gateway is asked: ``body`` is of the kind ``content_type``."""
-
-    method: str
-    path: str
-    body: bytes | None = None
-    content_type: str = "application/json"
-
-
-class _Connection(http.client.HTTPConnection):
-    """HTTP over the gateway's Unix socket."""
-
-    def __init__(self, home: Home) -> None:
-        super().__init__("localhost")
-        self._home = home
-        self._limit: float | None = None
-
-    def limit(self, seconds: float) -> None:
-        """How long a send or an answer may take from now on."""
-        self._limit = seconds
-        if self.sock is not None:
-            self.sock.settimeout(seconds)
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self.sock.settimeout(self._limit)
-            _connect(self.sock, self._home.socket())
-        except BaseException:
-            self.close()
-            raise
-
-
-def _connect(sock: socket.socket, path: Path) -> None:
-    """Connect to a socket file, through its folder's descriptor when the path is too long for the system call."""
-    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
-        sock.connect(str(path))
-        return
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        sock.connect(f"/proc/self/fd/{folder}/{path.name}")
-    finally:
-        os.close(folder)
-
-
-def _answer(status: int, content: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(content)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise SquadError(
-            f"the gateway answered with status {status} and no JSON", hint="its log is logs/gateway.jsonl in the home"
-        )
-    if status < 400:
-        return document
-    _raise(status, document.get("error") or {})
-
-
-def _raise(status: int, error: dict[str, Any]) -> NoReturn:
-    kinds: dict[int, type[SquadError]] = {
-        Exit.USAGE: UsageError if status in (404, 405) else RefusedError,
-        Exit.NOT_RUNNING: NotRunningError,
-        Exit.CONFIG: ConfigError,
-        Exit.TIMED_OUT: WaitTimeoutError,
-    }
-    kind = RateLimitError if status == 429 else kinds.get(error.get("exit", Exit.FAILED), SquadError)
-    problems = [
-        Problem(str(item.get("where", "")), str(item.get("what", "")), str(item.get("hint", "")))
-        for item in error.get("problems", ())
-    ]
-    message = str(error.get("message") or f"the gateway answered with status {status}")
-    raised = kind(message, hint=str(error.get("hint", "")), problems=problems)
-    if isinstance(raised, RateLimitError):
-        raised.retry_after = float(error.get("retry_after") or 0.0)
-    raise raised
-
-
-def _encode(value: Mapping[str, Any]) -> bytes:
-    try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise RefusedError("the message cannot be written as JSON", problems=[Problem("payload", str(error))]) from None
-
-
 def _from_instance(message: Any, payload: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
     from squad.messages import type_of
 
@@ -407,6 +344,15 @@ def _from_instance(message: Any, payload: Mapping[str, Any] | None) -> tuple[str
 def _seconds(delay: float | str) -> float:
     try:
         return parse_duration(delay)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _moment(at: float | str | datetime) -> float:
+    from squad.moments import parse_moment
+
+    try:
+        return parse_moment(at)
     except ValueError as error:
         raise UsageError(str(error)) from None
 

@@ -195,9 +195,10 @@ def schema_mistakes(schema: Mapping[str, Any]) -> list[str]:
     if schema.get("type", "object") != "object":
         return ["a payload is an object, so its type must be object"]
     kind = validator_for(schema, default=jsonschema.Draft202012Validator)
+    meta = kind(kind.META_SCHEMA, format_checker=kind.FORMAT_CHECKER)  # which knows a pattern that is none
     found = [
         f"{'.'.join(map(str, error.absolute_path)) or 'the schema'}: {_shortened(error)}"
-        for error in itertools.islice(kind(kind.META_SCHEMA).iter_errors(schema), _MOST_PROBLEMS)
+        for error in itertools.islice(meta.iter_errors(schema), _MOST_PROBLEMS)
     ]
     if found:
         return found

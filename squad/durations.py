@@ -10,7 +10,7 @@ _BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2*
 
 def parse_duration(text: str | float) -> float:
     """Seconds from ``"10"``, ``10``, ``"10s"``, ``"1h30m"`` or ``"250ms"``. Raises ValueError for anything else."""
-    if isinstance(text, bool):
+    if isinstance(text, bool) or not isinstance(text, str | int | float):
         raise ValueError(f"{text!r} is not a duration: write for example 30s, 5m or 1h30m")
     if isinstance(text, int | float):
         seconds = float(text)

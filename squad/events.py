@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple, get_args
 RecordedKind = Literal[
     "dropped",
     "edited",
+    "ended",
     "quarantined",
     "queue_warning",
     "ready",
@@ -122,8 +123,15 @@ RECORDED: dict[str, Kind] = {
         _PROCESS,
         {"reason": "how it ended the last time"},
     ),
-    "ready": Kind("An agent can take messages, after a start or a restart.", _PROCESS, {}),
-    "stopped": Kind("An agent was stopped on purpose.", _PROCESS, {"reason": "why"}),
+    "ready": Kind("An agent or worker can take messages, after a start or a restart.", _PROCESS, {}),
+    "stopped": Kind(
+        "An agent or worker was stopped: with the squad, because its convoy shrank, or by a reload.",
+        _PROCESS,
+        {"reason": "why"},
+    ),
+    "ended": Kind(
+        "A process ended and is not started again, as its `restart` says.", _PROCESS, {"reason": "how it ended"}
+    ),
     "reloaded": Kind(
         "The configuration was read anew and what had changed was done.",
         "the squad",
@@ -131,19 +139,24 @@ RECORDED: dict[str, Kind] = {
             "started": "agents and convoys that are new",
             "stopped": "those that are gone",
             "restarted": "those that changed",
-            "resized": "convoys with another size",
+            "resized": "convoys with other bounds",
+            "changed": "settings that changed without a restart",
         },
     ),
     "queue_warning": Kind(
-        "More messages wait for an agent than its `queue.warn_at` allows. It is said once, until the queue has shrunk.",
+        "Many messages wait for an agent. It is said once for each mark that is passed, until the queue is well below.",
         "the agent or convoy",
-        {"queued": "how many wait", "limit": "the bound, `queue.limit`"},
+        {
+            "queued": "how many wait",
+            "limit": "the bound, `queue.limit`",
+            "mark": "`warning`: the part of the bound that `queue.warn_at` names; `full`: the bound itself",
+        },
     ),
     "schedule_missed": Kind(
-        "Times of a schedule passed while the squad was down.",
+        "Planned times of a schedule passed by more than a minute without a run, as a rule because the squad was down.",
         "the schedule",
         {
-            "missed": "how many times",
+            "missed": "how many times; counting ends at 1000",
             "first": "the first of them",
             "last": "the last of them",
             "action": "what is done",

@@ -14,7 +14,7 @@ def parse_moment(value: str | float | datetime) -> float:
 
     A time without a zone is refused: it would mean something else on another machine.
     """
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float | str | datetime):
         raise ValueError(f"{value!r} is no time: {_FORM}")
     if isinstance(value, int | float):
         return _within(float(value), value)

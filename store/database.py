@@ -29,18 +29,22 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _CROWDED = 0.8  # of the threads that may wait: a warning
+_CALM = 0.5  # of that: the next time that it is crowded is told of again
 
 
 @dataclass(frozen=True, slots=True)
 class PoolStats:
-    """How a pool is doing. The first four are now, the others since it was opened."""
+    """How a pool is doing: its bounds, then how it is now, then what it has counted since it was opened."""
 
     size: int
+    most_waiting: int
     in_use: int
     idle: int
     waiting: int
     opened: int
     replaced: int
+    crowded: int
+    """How often so many threads came to wait that it was warned of."""
     timeouts: int
     refused: int
 
@@ -88,10 +92,20 @@ class _ReadOnlyDatabase(PooledSqliteDatabase):  # type: ignore[misc]  # playhous
         except sqlite3.Error:
             healthy = False
         if not healthy:
-            _log.warning("a connection to %s was broken and is replaced", self.path)
-            self.replaced += 1
+            self._lost()
             self._close_raw(conn)
         return not healthy
+
+    def _can_reuse(self, conn: _Connection) -> bool:
+        """Asked when it comes back: one that broke while it was used does not go back into the pool."""
+        reusable: bool = super()._can_reuse(conn)
+        if not reusable:
+            self._lost()
+        return reusable
+
+    def _lost(self) -> None:
+        _log.warning("a connection to %s was broken and is replaced", self.path)
+        self.replaced += 1
 
     def numbers(self) -> tuple[int, int]:
         """Connections in use and idle."""
@@ -115,6 +129,8 @@ class Pool:
         self._slots = threading.Semaphore(size)
         self._counts = threading.Lock()
         self._waiting = 0
+        self._is_crowded = False
+        self._crowded = 0
         self._timeouts = 0
         self._refused = 0
         if not self.path.exists():
@@ -176,14 +192,14 @@ class Pool:
                     hint="try again later, or raise store.pool.size in the configuration",
                 )
             self._waiting += 1
-            if self._waiting == max(1, int(self._most_waiting * _CROWDED)):
-                _log.warning("%d of at most %d threads wait for %s", self._waiting, self._most_waiting, self.path)
+            self._look_at_the_crowd()
         got = False
         try:
             got = self._slots.acquire(timeout=self._wait)
         finally:
             with self._counts:
                 self._waiting -= 1
+                self._look_at_the_crowd()
                 self._timeouts += not got
         if not got:
             raise BackpressureError(
@@ -191,16 +207,28 @@ class Pool:
                 hint="try again later, or raise store.pool.size in the configuration",
             )
 
+    def _look_at_the_crowd(self) -> None:
+        """Warn once when many wait, and again only after most of them were served. With ``_counts`` held."""
+        many = max(1, int(self._most_waiting * _CROWDED))
+        if self._is_crowded:
+            self._is_crowded = self._waiting > many * _CALM
+        elif self._waiting >= many:
+            self._is_crowded = True
+            self._crowded += 1
+            _log.warning("%d of at most %d threads wait for %s", self._waiting, self._most_waiting, self.path)
+
     def stats(self) -> PoolStats:
         in_use, idle = self._database.numbers()
         with self._counts:
             return PoolStats(
                 size=self._size,
+                most_waiting=self._most_waiting,
                 in_use=in_use,
                 idle=idle,
                 waiting=self._waiting,
                 opened=self._database.opened,
                 replaced=self._database.replaced,
+                crowded=self._crowded,
                 timeouts=self._timeouts,
                 refused=self._refused,
             )

@@ -47,11 +47,11 @@ def find(session: Session, which: Sequence[str] | DeadFilter) -> list[Dead]:
     """
     if isinstance(which, DeadFilter):
         where, values = _conditions(which)
-        rows = session.connection.execute(f"{_SELECT} WHERE {where} ORDER BY id", values)  # noqa: S608 - constants
+        rows = session.connection.execute(f"{_SELECT} WHERE {where} ORDER BY id", values)
         return [Dead(*row) for row in rows]
     found, problems = [], []
     for task_id in dict.fromkeys(which):
-        row = session.connection.execute(f"{_SELECT} WHERE task_id = ?", (task_id,)).fetchone()  # noqa: S608
+        row = session.connection.execute(f"{_SELECT} WHERE task_id = ?", (task_id,)).fetchone()
         if row is None:
             problems.append(Problem(task_id, "there is no such message"))
         elif row[4] != "failed":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from squad.store.replies import answer
@@ -37,7 +36,7 @@ _OPEN_BRANCH = f"""
         FROM branch JOIN tasks ON tasks.parent_id = branch.task_id
     )
     {_OPEN} branch WHERE status IN ('queued', 'running')
-"""
+"""  # noqa: S608 - a constant
 
 
 class Cancelling(NamedTuple):
@@ -52,11 +51,13 @@ def expire(session: Session, now: float, done: Settlement) -> None:
     _end(session, session.connection.execute(_EXPIRE, (iso(now), EXPIRED, now)), now, "expired", done)
 
 
-def drop_oldest(session: Session, recipient: str, count: int, why: str, now: float, done: Settlement) -> None:
+def drop_oldest(session: Session, recipient: str, count: int, why: str, now: float) -> Settlement:
     """End the ``count`` messages that wait longest for ``recipient``, whatever their priority."""
+    done = Settlement()
     at = iso(now)
     for (row,) in session.connection.execute(_OLDEST, (recipient, count)).fetchall():
         _end(session, session.connection.execute(_DROP, (at, why, row)), now, "expired", done)
+    return done
 
 
 def cancel(session: Session, task_id: str, tree: bool, now: float) -> Cancelling:
@@ -83,16 +84,10 @@ def _open(session: Session, task_id: str, tree: bool) -> list[tuple[int, str, in
     return session.connection.execute(statement, (task_id,)).fetchall()
 
 
-def _end(
-    session: Session,
-    ended: sqlite3.Cursor | Iterable[tuple[int, str, str, str, int]],
-    now: float,
-    status: str,
-    done: Settlement,
-) -> None:
-    """Account for rows that were ``queued`` and have just ended."""
+def _end(session: Session, ended: sqlite3.Cursor, now: float, status: str, done: Settlement) -> None:
+    """Account for rows that waited and have just ended, which ``ended`` gives as ``_ENDED`` names them."""
     asked = []
-    for row, task_id, root_id, recipient, wants_reply in list(ended):
+    for row, task_id, root_id, recipient, wants_reply in ended.fetchall():
         session.depths.add(recipient, -1)
         done.ended.append((task_id, root_id, status))
         if wants_reply:

@@ -29,6 +29,7 @@ _LATE = 2.0  # seconds that an end may be older than one which was found before 
 _REMEMBERED = 100_000  # ends that are not told again when the clock is set back
 
 _RANKS = {"queued": 0, "started": 1, "completed": 3, "failed": 3, "cancelled": 3, "expired": 3}  # within a millisecond
+_ENDS = ("completed", "cancelled", "expired")  # read from messages; "failed" is read from their last attempts
 _RUNNING = SQL("status = 'running'")  # a literal: only then is the partial index sure to be used
 
 
@@ -258,11 +259,13 @@ def _falling(database: Database, wanted: Wanted) -> Iterator[Happening]:
     if wanted.has("started"):
         running = _messages(database, Task.claimed_at.desc(), wanted.recipient(_RUNNING))
         sources.append(row.handed_over() for row in running)
-    if wanted.has("started", "completed", "cancelled", "expired"):
-        conditions = wanted.recipient(Task.completed_at.is_null(False), Task.status != "failed")
+    if wanted.has("started", *_ENDS):
+        which = [end for end in _ENDS if wanted.has("started", end)]
+        conditions = wanted.recipient(Task.completed_at.is_null(False), Task.status.in_(which))
         sources.append(_ends_and_begins(_messages(database, Task.completed_at.desc(), conditions)))
     if wanted.has("started", "retried", "failed"):
-        sources.append(_ends_and_begins(_attempts(database, Attempt.id.desc(), wanted.recipient())))
+        final = [] if wanted.has("started", "retried") else [Attempt.final == 1]
+        sources.append(_ends_and_begins(_attempts(database, Attempt.id.desc(), wanted.recipient(*final))))
     if wanted.recorded:
         sources.append(happening for _, happening in _recorded(database, Event.id.desc()))
     if wanted.has("resized"):
@@ -352,7 +355,7 @@ class Watch:
     def _ended(self) -> Iterator[Happening]:
         _, newest = next(reversed(self._ends), (0, ""))
         start = min(time.time(), _seconds(newest)) - _LATE
-        conditions = [Task.completed_at >= iso(start), Task.status != "failed"]
+        conditions = [Task.completed_at >= iso(start), Task.status.in_(_ENDS)]
         for row in _messages(self._database, Task.completed_at, conditions):
             if (row.row, row.completed_at) in self._ends:
                 continue

@@ -34,18 +34,6 @@ class _Partly(Exception):  # noqa: N818 - not an error
     """Some of the messages were there already."""
 
 
-def pending(not_before: float | None, now: float) -> float | None:
-    """``not_before`` while it lies ahead; None for what is ready."""
-    return not_before if not_before is not None and not_before > now else None
-
-
-def reply_due(task: NewTask, now: float) -> float | None:
-    """When the sender is told that no reply came in time: ``reply_timeout`` after it may first be handled."""
-    if task.reply_to is None or task.reply_timeout is None:
-        return None
-    return (pending(task.not_before, now) or now) + task.reply_timeout
-
-
 def to_insert(task: NewTask, now: float, at: str, parent: str | None = None, root: str | None = None) -> Parameters:
     """Parameters of ``INSERT``. ``at`` is ``now`` as text; ``parent`` and ``root`` serve a task that names none."""
     return (
@@ -56,11 +44,11 @@ def to_insert(task: NewTask, now: float, at: str, parent: str | None = None, roo
         task.recipient,
         task.type,
         task.priority,
-        pending(task.not_before, now),
+        task.delayed_until(now),
         task.expires_at,
         task.reply_to,
         task.reply_timeout,
-        reply_due(task, now),
+        task.reply_due(now),
         at,
         task.key,
         task.payload,

@@ -64,8 +64,10 @@ class MessageRow:
     status: str
     attempts: int
     not_before: float | None
+    expires_at: float | None
     lease_owner: str | None
     claimed_at: str | None
+    reply_to: str | None
     created_at: str
     started_at: str | None
     completed_at: str | None
@@ -86,8 +88,10 @@ _COLUMNS = (
     Task.status,
     Task.attempts,
     Task.not_before,
+    Task.expires_at,
     Task.lease_owner,
     Task.claimed_at,
+    Task.reply_to,
     Task.created_at,
     Task.started_at,
     Task.completed_at,

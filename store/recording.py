@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from squad.events import Event
 from squad.store.session import Session
 from squad.store.times import iso
 
@@ -15,8 +16,8 @@ _PUT = """
 """
 
 
-def record_events(session: Session, events: Sequence[tuple[str, str, str]], now: float) -> None:
-    """Append (kind, subject, detail as JSON text)."""
+def record_events(session: Session, events: Sequence[Event], now: float) -> None:
+    """Append what was made by ``squad.events.event``."""
     at = iso(now)
     session.connection.executemany(_EVENT, [(at, *event) for event in events])
 

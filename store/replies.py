@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from squad.ids import new_id
 from squad.replies import REPLY
@@ -15,7 +16,8 @@ from squad.store.times import iso
 
 # Once the time-out was told (reply_due is NULL again) no reply is owed any more.
 _ASKED = """
-    SELECT task_id, COALESCE(root_id, task_id), recipient, type, priority, reply_to, status, error_message, result
+    SELECT task_id, COALESCE(root_id, task_id), recipient, type, priority, reply_to,
+           status, COALESCE(error_message, ''), COALESCE(result, 'null')
     FROM tasks
     WHERE id = ? AND reply_to IS NOT NULL AND (reply_timeout IS NULL OR reply_due IS NOT NULL)
 """
@@ -26,38 +28,50 @@ _TIMED_OUT = """
 """
 
 
+class _Asked(NamedTuple):
+    """A message whose sender is owed a reply, and what it is."""
+
+    task_id: str
+    root_id: str
+    recipient: str
+    type: str
+    priority: int
+    reply_to: str
+    status: str
+    error: str
+    result: str = "null"  # JSON text
+
+
 def answer(session: Session, rows: Iterable[int], now: float, done: Settlement) -> None:
     """Send the replies that are owed for messages which have just ended."""
     replies = []
     for row in rows:
         asked = session.connection.execute(_ASKED, (row,)).fetchone()
         if asked is not None:
-            *about, status, error, result = asked
-            replies.append(_reply(*about, status, error or "", result))
+            replies.append(_reply(_Asked(*asked)))
     _send(session, replies, now, done)
 
 
 def time_out(session: Session, now: float, done: Settlement) -> None:
     """Tell those whose time for a reply is over; what the message comes to is not told any more."""
     late = session.connection.execute(_TIMED_OUT, (now,)).fetchall()
-    replies = [_reply(*about, "timed_out", f"no reply came within {timeout:g} s", None) for *about, timeout in late]
-    _send(session, replies, now, done)
+    asked = [(*about, "timed_out", f"no reply came within {timeout:g} s") for *about, timeout in late]
+    _send(session, [_reply(_Asked(*one)) for one in asked], now, done)
 
 
-def _reply(  # noqa: PLR0913, PLR0917 - a row of the statements above
-    task_id: str,
-    root_id: str,
-    recipient: str,
-    kind: str,
-    priority: int,
-    reply_to: str,
-    status: str,
-    error: str,
-    result: str | None,
-) -> NewTask:
-    head = json.dumps({"of": task_id, "type": kind, "status": status, "error": error}, ensure_ascii=False)
-    payload = f'{head[:-1]}, "result": {result or "null"}}}'  # the result is JSON text already
-    return NewTask(new_id(), recipient, reply_to, REPLY, payload, priority, parent_id=task_id, root_id=root_id)
+def _reply(asked: _Asked) -> NewTask:
+    about = {"of": asked.task_id, "type": asked.type, "status": asked.status, "error": asked.error}
+    payload = f'{json.dumps(about, ensure_ascii=False)[:-1]}, "result": {asked.result}}}'  # which is JSON already
+    return NewTask(
+        new_id(),
+        asked.recipient,
+        asked.reply_to,
+        REPLY,
+        payload,
+        asked.priority,
+        parent_id=asked.task_id,
+        root_id=asked.root_id,
+    )
 
 
 def _send(session: Session, replies: list[NewTask], now: float, done: Settlement) -> None:

@@ -25,6 +25,16 @@ class NewTask(NamedTuple):
     reply_to: str | None = None  # the agent that is told, by a message, how this one ends
     reply_timeout: float | None = None  # seconds that this may take, counted from when it may first be handled
 
+    def delayed_until(self, now: float) -> float | None:
+        """``not_before`` while it lies ahead; None for what is ready."""
+        return self.not_before if self.not_before is not None and self.not_before > now else None
+
+    def reply_due(self, now: float) -> float | None:
+        """When the sender is told that no reply came in time."""
+        if self.reply_to is None or self.reply_timeout is None:
+            return None
+        return (self.delayed_until(now) or now) + self.reply_timeout
+
 
 class Submitted(NamedTuple):
     """What became of a NewTask: the id under which it is stored; ``duplicate`` when it was there before."""
@@ -45,6 +55,10 @@ class Lease(NamedTuple):
     priority: int
     attempt: int  # 1 for the first
     root_id: str
+
+    @property
+    def claim(self) -> tuple[int, int]:
+        return self.row, self.fence
 
 
 class Outcome(NamedTuple):
@@ -73,6 +87,10 @@ class Outcome(NamedTuple):
     sends: tuple[NewTask, ...] = ()
     state: str | None = None
     state_version: int = 0
+
+    @property
+    def claim(self) -> tuple[int, int]:
+        return self.row, self.fence
 
 
 class Running(NamedTuple):

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from squad.store.inserting import BAD_ROW, Parameters, insert, pending, reply_due, storable, to_insert
+from squad.store.inserting import BAD_ROW, Parameters, insert, storable, to_insert
 from squad.store.replies import answer
 from squad.store.rows import NewTask, Outcome, Running
 from squad.store.session import Session
@@ -188,8 +188,8 @@ class Settling:
         self._ended(leased, "completed")
         for task in outcome.sends:
             self._sends.append(to_insert(task, self._now, self._at, leased.task_id, leased.root_id))
-            self._done.queued(task.recipient, pending(task.not_before, self._now))
-            self._done.due(task.expires_at, reply_due(task, self._now))
+            self._done.queued(task.recipient, task.delayed_until(self._now))
+            self._done.due(task.expires_at, task.reply_due(self._now))
         return True
 
     def _too_many(self, sends: Sequence[NewTask]) -> str:
@@ -227,12 +227,12 @@ class Settling:
             self._note(_END, "failed", number, started, self._at, duration, error, leased.row)
             self._ended(leased, "failed")
         else:
-            until = pending(self._now + delay, self._now)
+            until = self._now + delay if delay > 0 else None
             self._note(_RETRY, number, until, error, leased.row)
             self._requeue(leased, until)
 
     def _give_back(self, leased: _Leased, not_before: float | None, why: str) -> None:
-        until = pending(not_before, self._now)
+        until = not_before if not_before is not None and not_before > self._now else None
         self._note(_GIVE_BACK, until, storable(why) or None, leased.row)
         self._requeue(leased, until)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from squad.errors import StoreError
+from squad.events import Event
 from squad.store import desk, ends, recording, replies, settling
 from squad.store.desk import Dead
 from squad.store.ends import Cancelling
@@ -167,10 +168,11 @@ class Writer:
         ]
 
     def _culprit(self, rows: Sequence[NewTask], values: Sequence[Parameters]) -> StoreError:
-        row = rows[0]
+        tried = iter(rows)
         try:
             with self._session.savepoint():
-                for row, parameters in zip(rows, values, strict=True):
+                for parameters in values:
+                    row = next(tried)
                     self._connection.execute(INSERT, parameters)
         except BAD_ROW as error:
             return StoreError(f"the message {row.task_id} to {row.recipient} cannot be stored: {error}")
@@ -244,9 +246,7 @@ class Writer:
     def drop_oldest(self, recipient: str, count: int, why: str, now: float) -> Settlement:
         """End the ``count`` messages that wait longest for ``recipient`` as ``expired``."""
         self._must_be_open()
-        done = Settlement()
-        ends.drop_oldest(self._session, recipient, count, why, now, done)
-        return done
+        return ends.drop_oldest(self._session, recipient, count, why, now)
 
     def cancel(self, task_id: str, tree: bool, now: float) -> Cancelling:
         """End a message that waits; one that runs is noted, and ends as ``cancelled`` with its lease.
@@ -339,8 +339,8 @@ class Writer:
 
     # -- history ----------------------------------------------------------------------------------------------------
 
-    def record_events(self, events: Sequence[tuple[str, str, str]], now: float) -> None:
-        """Append (kind, subject, detail as JSON text)."""
+    def record_events(self, events: Sequence[Event], now: float) -> None:
+        """Append what was made by ``squad.events.event``."""
         self._must_be_open()
         recording.record_events(self._session, events, now)
 

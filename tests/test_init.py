@@ -29,13 +29,13 @@ RESULTS = {
 def shell(tmp_path: Path) -> Iterator[dict[str, str]]:
     """An environment in which ``squad`` and ``python`` are this installation's."""
     (tmp_path / "bin").mkdir()
-    script = tmp_path / "bin" / "squad"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m squad.cli "$@"\n')
-    script.chmod(0o700)
-    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    for name, arguments in (("squad", " -m squad.cli"), ("python", "")):
+        script = tmp_path / "bin" / name
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n')
+        script.chmod(0o700)
     left_out = ("SQUAD_HOME", "PYTEST_ADDOPTS")
     env = {name: value for name, value in os.environ.items() if name not in left_out}
-    yield env | {"PYTHONPATH": str(ROOT), "PATH": f"{tmp_path}/bin:{Path(sys.executable).parent}:{env['PATH']}"}
+    yield env | {"PYTHONPATH": str(ROOT), "PATH": f"{tmp_path}/bin:{env['PATH']}"}
 
 
 def blocks(readme: str) -> list[str]:
@@ -84,7 +84,7 @@ def test_what_is_written_is_clean(tmp_path: Path, template: str) -> None:
         (tmp_path / name).write_text(text)
     for check in (["check", "--select", "E,F,W,I,B,UP,SIM,ANN"], ["format", "--check"]):
         command = [sys.executable, "-m", "ruff", *check, "--isolated", "--line-length", "120", str(tmp_path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -64,7 +64,8 @@ def test_the_readmes_agent_runs_as_written(folder):
 
 
 def test_the_guides_configuration_is_valid():
-    config = parse(block(GUIDE, "yaml"), name="squad.yaml", base_dir=ROOT)
+    parse(block(GUIDE, "yaml", begin="types:"), name="squad.yaml", base_dir=ROOT)
+    config = parse(block(GUIDE, "yaml", begin="name:"), name="squad.yaml", base_dir=ROOT)
     assert config.agents["reviewer"].timeout == 300
     assert config.agents["reviewer"].retry.max_attempts == 5
 

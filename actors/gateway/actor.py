@@ -11,6 +11,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -30,6 +31,8 @@ from squad.actors.kinds import agent_class
 from squad.actors.protocol import (
     Address,
     Begin,
+    Cancelled,
+    DeskDone,
     Drain,
     Drained,
     Ping,
@@ -148,8 +151,8 @@ class Gateway(Actor):
     def on_watched(self, msg: Watched, sender: Address) -> None:
         self._bridge.watched(msg.request)
 
-    @receives(Tree, Reply)
-    def on_answer(self, msg: Tree | Reply, sender: Address) -> None:
+    @receives(Tree, Reply, Cancelled, DeskDone)
+    def on_answer(self, msg: Tree | Reply | Cancelled | DeskDone, sender: Address) -> None:
         self._bridge.answer(msg.request, msg)
 
     @receives(Ping)
@@ -195,6 +198,14 @@ class _Database:
     def exists(self, task_id: str) -> bool:
         with self._pool.connection() as database:
             return bool(Task.select().where(Task.task_id == task_id).exists(database))
+
+    def meant_for(self, task_id: str) -> tuple[str, str] | None:
+        with self._pool.connection() as database:
+            query = Task.select(Task.recipient, Task.type).where(Task.task_id == task_id).tuples()
+            return next(iter(query.execute(database)), None)
+
+    def pool(self) -> dict[str, int]:
+        return asdict(self._pool.stats())
 
     def queue_depths(self) -> dict[str, int]:
         with self._pool.connection() as database:

@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from squad.actors.gateway.intake import IntakeError
-from squad.errors import ConfigError, Exit, RateLimitError, RefusedError, SquadError, UsageError
+from squad.actors.gateway.reading import IntakeError
+from squad.errors import ConfigError, Exit, QueueFullError, RateLimitError, RefusedError, SquadError, UsageError
 
 SCHEMA_VERSION = 1
 
@@ -40,6 +40,8 @@ def of_squad_error(request: Request, error: Exception) -> Response:
         "problems": [{"where": p.where, "what": p.what, "hint": p.hint} for p in error.problems],
     }
     headers = {}
+    if isinstance(error, QueueFullError):
+        document["kind"] = "queue_full"
     if isinstance(error, RateLimitError):
         document["retry_after"] = round(error.retry_after, 3)
         headers["Retry-After"] = str(math.ceil(error.retry_after))
@@ -49,7 +51,7 @@ def of_squad_error(request: Request, error: Exception) -> Response:
 def _status(error: SquadError) -> int:
     if isinstance(error, IntakeError):
         return error.status
-    if isinstance(error, RateLimitError):
+    if isinstance(error, RateLimitError | QueueFullError):
         return HTTPStatus.TOO_MANY_REQUESTS
     if isinstance(error, NotFoundError):
         return HTTPStatus.NOT_FOUND

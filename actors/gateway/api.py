@@ -25,8 +25,10 @@ from squad.actors.gateway.admission import Admission
 from squad.actors.gateway.answers import HANDLERS, Answer, NotFoundError
 from squad.actors.gateway.bridge import Bridge, SilenceError
 from squad.actors.gateway.catalogue import Catalogue, shown
-from squad.actors.gateway.intake import MOST_BYTES, Batch, Intake, IntakeError, TooLargeError, is_id, read_object
+from squad.actors.gateway.intake import MOST_BYTES, Batch, Intake
 from squad.actors.gateway.planned import Planned
+from squad.actors.gateway.reading import IntakeError, TooLargeError, is_id, read_object
+from squad.actors.gateway.steering import Steering
 from squad.actors.protocol import Address, Inspect, Reload, Reply, Resize, Restart, Tree
 from squad.clock import SYSTEM, Clock
 from squad.errors import NotRunningError, StoreError, UsageError
@@ -49,7 +51,12 @@ class Reads(Protocol):
 
     def exists(self, task_id: str) -> bool: ...
 
+    def meant_for(self, task_id: str) -> tuple[str, str] | None: ...
+
     def queue_depths(self) -> Mapping[str, int]: ...
+
+    def pool(self) -> Mapping[str, int]:
+        """How its connections are used. Does not wait."""
 
     def keeper(self) -> Mapping[str, str]: ...
 
@@ -94,6 +101,7 @@ class Api:
         self._sizes = sizes
         self._source = source
         self._planned = Planned(schedules, reads.keeper, bridge, admission, self._must_be_open, _body)
+        self._steering = Steering(bridge, reads, intake, _body)
         self._clock = clock
         self._known: _Known | None = None
         self.closing = False  # set while the squad stops: nothing new is taken
@@ -107,11 +115,13 @@ class Api:
                 Route("/v1/health", self.health, methods=["GET"]),
                 Route("/v1/tree", self.tree, methods=["GET"]),
                 Route("/v1/types", self.types, methods=["GET"]),
+                Route("/v1/store", self.store, methods=["GET"]),
                 Route("/v1/convoys", self.convoys, methods=["GET"]),
                 Route("/v1/agents/{name}/restart", self.restart, methods=["POST"]),
                 Route("/v1/convoys/{name}/resize", self.resize, methods=["POST"]),
                 Route("/v1/reload", self.reload, methods=["POST"]),
                 *self._planned.routes(),
+                *self._steering.routes(),
             ],
             exception_handlers=HANDLERS,
         )
@@ -177,6 +187,9 @@ class Api:
 
     async def types(self, request: Request) -> Response:
         return Answer({"types": self._catalogue.types()})
+
+    async def store(self, request: Request) -> Response:
+        return Answer({"pool": dict(self._reads.pool())})
 
     async def convoys(self, request: Request) -> Response:
         return Answer({"convoys": overview.convoys((await self._ask_tree()).rows)})

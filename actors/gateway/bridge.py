@@ -15,15 +15,15 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from squad.actors.protocol import Address, Submit, SubmitDone, Unwatch, Watch
-from squad.errors import Exit, SquadError, StoreError
+from squad.errors import Exit, QueueFullError, SquadError, StoreError
 from squad.ids import new_id
 from squad.store.rows import NewTask, Submitted
 
 SUBMIT_LIMIT = 20.0  # seconds for a commit, a restart of the storage included
 REPEAT_AFTER = 5.0  # seconds without an answer before something is said to the storage again
 
-_MOST_ROWS = 1000  # in one Submit
-_MOST_TEXT = 4_000_000  # characters of payloads in one Submit, unless one alone is larger
+_MOST_ROWS = 1000  # of requests that share a Submit; a larger one has a Submit to itself
+_MOST_TEXT = 4_000_000  # likewise, characters of payloads
 
 
 class SilenceError(SquadError):
@@ -32,8 +32,8 @@ class SilenceError(SquadError):
     exit = Exit.TIMED_OUT
 
 
-class _Chunk(NamedTuple):
-    """Rows that one request wants in the store."""
+class _Wanted(NamedTuple):
+    """Rows that one request wants in the store, all or none."""
 
     request: str
     rows: tuple[NewTask, ...]
@@ -41,8 +41,13 @@ class _Chunk(NamedTuple):
 
 class _Sent(NamedTuple):
     submit: Submit
-    chunks: tuple[_Chunk, ...]
+    wanted: tuple[_Wanted, ...]
     at: float
+
+
+class _Asked(NamedTuple):
+    message: Any
+    again: bool  # whether it does no harm to say it twice
 
 
 class Bridge:
@@ -57,10 +62,11 @@ class Bridge:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._answers: dict[str, asyncio.Future[Any]] = {}
         # Filled by the HTTP side, emptied by the actor side.
-        self._outgoing: deque[_Chunk] = deque()
+        self._outgoing: deque[_Wanted] = deque()
         # The actor side's.
         self._storage: Address | None = None
         self._unanswered: dict[str, _Sent] = {}
+        self._asked: dict[str, _Asked] = {}
         self._watches: dict[str, tuple[Watch, float]] = {}
 
     # -- the HTTP side ----------------------------------------------------------------------------------------------
@@ -72,31 +78,40 @@ class Bridge:
     async def submit(self, rows: Sequence[NewTask]) -> list[Submitted]:
         """What became of each row, once all are committed.
 
-        Requests that come together share a packet and a commit. Raises StoreError if the store cannot take them, and
-        SilenceError when it has not answered in time; the rows may then be stored all the same.
+        Requests that come together share a packet and a commit. Raises QueueFullError if a mailbox has no room for
+        them, StoreError if the store cannot take them, and SilenceError when it has not answered in time; the rows may
+        then be stored all the same.
         """
-        with contextlib.ExitStack() as stack:
-            futures = []
-            for chunk in _chunks(rows):
-                request, future = stack.enter_context(self._question())
-                futures.append(future)
-                self._outgoing.append(_Chunk(request, chunk))
+        with self._question() as (request, future):
+            self._outgoing.append(_Wanted(request, tuple(rows)))
             self._post(self._flush)
-            done: list[Submitted] = []
             try:
                 async with asyncio.timeout(SUBMIT_LIMIT):
-                    for future in futures:
-                        done += await future
+                    done: list[Submitted] = await future
             except TimeoutError:
                 raise SilenceError(
                     f"the storage did not confirm within {SUBMIT_LIMIT:g} s: it is not known whether it was queued",
                     hint="send it again with the same id: it is queued once",
                 ) from None
-            except StoreError as error:
-                if done:
-                    error.message += f"; {len(done)} of the {len(rows)} messages are queued"
-                raise
             return done
+
+    async def ask_storage(self, message: Callable[[str], Any], *, again: bool) -> Any:
+        """The storage's answer to ``message(request)``; with ``again`` it may be said twice.
+
+        Raises SilenceError when it has not answered in time; it may be done all the same.
+        """
+        with self._question() as (request, future):
+            self._post(lambda: self._put_to_storage(request, _Asked(message(request), again)))
+            try:
+                async with asyncio.timeout(SUBMIT_LIMIT):
+                    return await future
+            except TimeoutError:
+                raise SilenceError(
+                    f"the storage did not answer within {SUBMIT_LIMIT:g} s: it is not known whether it was done",
+                    hint="look whether it was, and try again",
+                ) from None
+            finally:
+                self._post(lambda: self._forget(request))
 
     async def ended(self, task_id: str, tree: bool, timeout: float, gone: Callable[[], Any]) -> bool:
         """Whether a message (with ``tree``: and all that came of it) has ended within ``timeout`` seconds.
@@ -158,6 +173,9 @@ class Bridge:
         self._storage = address
         self._repeat(older_than=0.0)
         self._flush()
+        for request, asked in list(self._asked.items()):
+            del self._asked[request]
+            self._put_to_storage(request, asked)
 
     def repeat(self) -> None:
         """Called now and then: say again what has had no answer for long, for packets may be lost."""
@@ -168,12 +186,19 @@ class Bridge:
         sent = self._unanswered.pop(msg.request, None)
         if sent is None:
             return  # said twice and answered twice
+        refused = dict(msg.refused)
         begin = 0
-        for chunk in sent.chunks:
-            end = begin + len(chunk.rows)
+        for number, wanted in enumerate(sent.wanted):
             # Each its own exception: they are raised in different requests.
-            self.answer(chunk.request, StoreError(msg.error) if msg.error else msg.results[begin:end])
-            begin = end
+            if (refusal := refused.get(number)) is not None:
+                kind = QueueFullError if refusal.full else StoreError
+                self.answer(wanted.request, kind(refusal.error, hint=refusal.hint))
+            elif msg.error:
+                self.answer(wanted.request, StoreError(msg.error))
+            else:
+                end = begin + len(wanted.rows)
+                self.answer(wanted.request, list(msg.results[begin:end]))
+                begin = end
 
     def watched(self, request: str) -> None:
         if self._watches.pop(request, None) is not None:
@@ -200,32 +225,42 @@ class Bridge:
         if self._storage is None:
             return
         while self._outgoing:
-            chunks: list[_Chunk] = []
+            taken: list[_Wanted] = []
             rows = text = 0
             while self._outgoing:
-                chunk = self._outgoing[0]
-                size = sum(len(row.payload) for row in chunk.rows)
-                if chunks and (rows + len(chunk.rows) > _MOST_ROWS or text + size > _MOST_TEXT):
+                wanted = self._outgoing[0]
+                size = sum(len(row.payload) for row in wanted.rows)
+                if taken and (rows + len(wanted.rows) > _MOST_ROWS or text + size > _MOST_TEXT):
                     break
                 self._outgoing.popleft()
-                if chunk.request in self._answers:  # else its request has given up: better not stored at all
-                    chunks.append(chunk)
-                    rows, text = rows + len(chunk.rows), text + size
-            if chunks:
-                submit = Submit(self._new_request(), tuple(row for chunk in chunks for row in chunk.rows))
-                self._send(submit, tuple(chunks))
+                if wanted.request in self._answers:  # else its request has given up: better not stored at all
+                    taken.append(wanted)
+                    rows, text = rows + len(wanted.rows), text + size
+            if taken:
+                every = tuple(row for wanted in taken for row in wanted.rows)
+                sizes = tuple(len(wanted.rows) for wanted in taken)
+                self._send(Submit(self._new_request(), every, groups=sizes), tuple(taken))
 
-    def _send(self, submit: Submit, chunks: tuple[_Chunk, ...]) -> None:
-        self._unanswered[submit.request] = _Sent(submit, chunks, time.monotonic())
+    def _send(self, submit: Submit, wanted: tuple[_Wanted, ...]) -> None:
+        self._unanswered[submit.request] = _Sent(submit, wanted, time.monotonic())
         self._tell(self._storage, submit)
+
+    def _forget(self, request: str) -> None:
+        self._asked.pop(request, None)
+
+    def _put_to_storage(self, request: str, asked: _Asked) -> None:
+        if self._storage is None or asked.again:
+            self._asked[request] = asked
+        if self._storage is not None:
+            self._tell(self._storage, asked.message)
 
     def _repeat(self, older_than: float) -> None:
         if self._storage is None:
             return
         before = time.monotonic() - older_than
         for sent in [sent for sent in self._unanswered.values() if sent.at <= before]:
-            if any(chunk.request in self._answers for chunk in sent.chunks):
-                self._send(sent.submit, sent.chunks)
+            if any(wanted.request in self._answers for wanted in sent.wanted):
+                self._send(sent.submit, sent.wanted)
             else:
                 del self._unanswered[sent.submit.request]
         for watch in [watch for watch, at in self._watches.values() if at <= before]:
@@ -239,17 +274,3 @@ class Bridge:
     def _unwatch(self, request: str) -> None:
         if self._watches.pop(request, None) is not None and self._storage is not None:
             self._tell(self._storage, Unwatch(request))
-
-
-def _chunks(rows: Sequence[NewTask]) -> Iterator[tuple[NewTask, ...]]:
-    """The rows in parts that are small enough for one packet."""
-    part: list[NewTask] = []
-    text = 0
-    for row in rows:
-        if part and (len(part) >= _MOST_ROWS or text + len(row.payload) > _MOST_TEXT):
-            yield tuple(part)
-            part, text = [], 0
-        part.append(row)
-        text += len(row.payload)
-    if part:
-        yield tuple(part)

@@ -6,15 +6,15 @@ Pure: no network, and the time is given. Nothing that is refused here has left a
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Any, Final, NoReturn
+from collections.abc import Callable
+from typing import Any, Final
 
 from squad.actors.gateway.catalogue import Catalogue, shown
+from squad.actors.gateway.reading import IntakeError, TooLargeError, brief, is_id, read_object
 from squad.errors import Problem, RefusedError
 from squad.ids import new_id
 from squad.messages import MessageType, did_you_mean
+from squad.moments import parse_coming
 from squad.store.rows import NewTask
 
 MOST_LINES = 100_000  # of one batch
@@ -22,8 +22,7 @@ MOST_BYTES = 64 * 1024 * 1024  # likewise
 DEFAULT_PRIORITY = 5
 DEFAULT_SENDER = "cli"
 
-_FIELDS = frozenset({"id", "recipient", "type", "payload", "priority", "sender", "delay", "key"})
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_FIELDS = frozenset({"id", "recipient", "type", "payload", "priority", "sender", "delay", "at", "ttl", "key"})
 _LONGEST_SENDER = 100  # characters
 _LONGEST_KEY = 200
 _LONGEST_DELAY = 1e9  # seconds, about 30 years
@@ -34,21 +33,6 @@ _UNKNOWN_NAMED = 20  # surplus fields of one message
 _ENVELOPE = 64 * 1024  # bytes of a request for all but its payload
 _LONGEST_PLACE = 120  # characters of a field's name in an error
 _MISSING: Final = object()
-
-
-class IntakeError(RefusedError):
-    """A request that is refused, with the HTTP ``status`` that says so."""
-
-    def __init__(self, message: str, *, hint: str = "", problems: Iterable[Problem] = (), status: int = 422) -> None:
-        super().__init__(message, hint=hint, problems=tuple(problems))
-        self.status = status
-
-
-class TooLargeError(IntakeError):
-    """Something is over a limit, in bytes or lines."""
-
-    def __init__(self, what: str, hint: str = "") -> None:
-        super().__init__(what, hint=hint, status=413)
 
 
 class Intake:
@@ -73,7 +57,7 @@ class Intake:
         payload = check.required("payload", _object)
         priority = check.optional("priority", DEFAULT_PRIORITY, _priority)
         sender = check.optional("sender", DEFAULT_SENDER, _sender)
-        delay = check.optional("delay", 0, _delay)
+        not_before, expires_at = self._times(check, now)
         key = check.optional("key", None, _key)
         text = ""
         if recipient is not None and type_name is not None:
@@ -90,9 +74,35 @@ class Intake:
             type_name,
             text,
             priority,
-            not_before=now + delay if delay else None,
+            not_before=not_before,
             key=key,
+            expires_at=expires_at,
         )
+
+    def _times(self, check: _Check, now: float) -> tuple[float | None, float | None]:
+        """(when it may first be handled, when it expires); nonsense when ``check`` has found problems."""
+        delay = check.optional("delay", 0, _delay) or 0
+        not_before = now + delay if delay else None
+        at = check.optional("at", None, _at)
+        if at is not None:
+            if delay:
+                check.problems.append(Problem("at", "cannot be given together with delay"))
+            try:
+                not_before = parse_coming(at, now)
+            except ValueError as error:
+                check.problems.append(Problem("at", str(error)))
+        ttl = check.optional("ttl", None, _ttl)
+        return not_before, None if ttl is None else max(now, not_before or now) + ttl
+
+    def payload(self, recipient: str, type_name: str, payload: dict[str, Any]) -> str:
+        """The payload of a message that is there already, as it is stored. Raises IntakeError."""
+        kind = self._catalogue.find(recipient, type_name)
+        if isinstance(kind, Problem):
+            raise IntakeError(kind.what, hint=kind.hint)
+        check = _Check({})
+        text = self._payload(payload, kind, check)
+        check.done()
+        return text
 
     def _payload(self, payload: dict[str, Any], kind: MessageType, check: _Check) -> str:
         """The payload as it is stored: JSON without spaces."""
@@ -229,7 +239,7 @@ class _Check:
         must = rule(value)
         if not must:
             return value
-        self.problems.append(Problem(name, f"must be {must}, not {_brief(value)}"))
+        self.problems.append(Problem(name, f"must be {must}, not {brief(value)}"))
         return None
 
     def unknown(self, problem: Problem) -> None:
@@ -276,6 +286,18 @@ def _delay(value: Any) -> str:
     return f"a number of seconds from 0 to {_LONGEST_DELAY:,.0f}"
 
 
+def _at(value: Any) -> str:
+    if isinstance(value, str) or type(value) in (int, float):
+        return ""
+    return "a time: ISO 8601 with its zone, or seconds since the epoch"
+
+
+def _ttl(value: Any) -> str:
+    if type(value) in (int, float) and 0 < value <= _LONGEST_DELAY:
+        return ""
+    return f"a number of seconds, more than 0, up to {_LONGEST_DELAY:,.0f}"
+
+
 def _sender(value: Any) -> str:
     return _printable(value, _LONGEST_SENDER)
 
@@ -290,69 +312,7 @@ def _printable(value: Any, longest: int) -> str:
     return f"1 to {longest} printable characters"
 
 
-# -- JSON ------------------------------------------------------------------------------------------------------------
-
-
-class _TwiceError(ValueError):
-    """An object names a key twice; readers differ in which one they take."""
-
-
-class _ConstantError(ValueError):
-    """NaN or Infinity: Python reads them, JSON has no such numbers."""
-
-
-def _no_pair_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise _TwiceError(Counter(key for key, _ in pairs).most_common(1)[0][0])
-    return made
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise _ConstantError(name)
-
-
-_decode = json.JSONDecoder(object_pairs_hook=_no_pair_twice, parse_constant=_no_constant).decode
 _compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
-
-
-def is_id(text: str) -> bool:
-    """Whether this can be a message's id."""
-    return _UUID.fullmatch(text) is not None
-
-
-def read_object(data: bytes, *, lines: bool = False) -> dict[str, Any]:
-    """The JSON object in ``data``. Raises IntakeError with the place of the mistake, by line too with ``lines``."""
-    try:
-        value = _decode(data.decode())
-    except UnicodeDecodeError as error:
-        what = f"the text is not UTF-8 from byte {error.start + 1} on"
-    except json.JSONDecodeError as error:
-        at = f"line {error.lineno}, column {error.colno}" if lines else f"column {error.colno}"
-        what = f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]} at {at}"
-    except _TwiceError as error:
-        what = f"the key {shown(str(error))} is given twice"
-    except _ConstantError as error:
-        what = f"this is not JSON: it has no number {error}"
-    except RecursionError:
-        what = "the JSON is nested too deeply"
-    except ValueError:  # Python's limit on the digits of an integer
-        what = "a number in the JSON has too many digits"
-    else:
-        if isinstance(value, dict):
-            return value
-        what = f"this must be a JSON object, not {_brief(value)}"
-    raise IntakeError(what, status=400)
-
-
-def _brief(value: Any) -> str:
-    """A JSON value for an error message, on one line and not long."""
-    if isinstance(value, str):
-        return shown(value)
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "a list"
-    text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _within(problem: Problem) -> Problem:

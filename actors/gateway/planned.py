@@ -15,7 +15,7 @@ from squad.actors.gateway.admission import Admission
 from squad.actors.gateway.answers import Answer, NotFoundError
 from squad.actors.gateway.bridge import Bridge
 from squad.actors.gateway.catalogue import shown
-from squad.actors.gateway.intake import IntakeError, is_id, read_object
+from squad.actors.gateway.reading import IntakeError, is_id, read_object
 from squad.actors.schedules import listing, task_by_hand
 from squad.messages import did_you_mean
 

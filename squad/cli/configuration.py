@@ -53,7 +53,7 @@ def check(file: Path | None, as_json: bool) -> None:
             {
                 "name": key,
                 "class": group[key].class_,
-                "command": group[key].command,
+                "command": None if group[key].command is None else shlex.join(group[key].command),
                 "types": sorted(handled[key]),
             }
             for key in group
@@ -66,9 +66,9 @@ def check(file: Path | None, as_json: bool) -> None:
         count = ", ".join(_plural(len(found), name) for name, found in groups.items() if found)
         say(f"{path} is in order: {count}")
         print_table(
-            [Column("AGENT"), Column("CLASS OR COMMAND", fold=True), Column("HANDLES", fold=True)],
+            [Column("AGENT"), Column("RUNS", fold=True), Column("HANDLES", fold=True)],
             [
-                [entry["name"], entry["class"] or shlex.join(entry["command"]), ", ".join(entry["types"])]
+                [entry["name"], entry["class"] or entry["command"], ", ".join(entry["types"])]
                 for found in groups.values()
                 for entry in found
             ],

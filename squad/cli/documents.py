@@ -23,6 +23,7 @@ def message_document(row: MessageRow) -> dict[str, Any]:
         "status": row.status,
         "attempts": row.attempts,
         "not_before": None if row.not_before is None else _iso(row.not_before),
+        "expires_at": None if row.expires_at is None else _iso(row.expires_at),
         "worker": row.lease_owner,
         "created_at": row.created_at,
         "claimed_at": row.claimed_at,
@@ -30,6 +31,7 @@ def message_document(row: MessageRow) -> dict[str, Any]:
         "completed_at": row.completed_at,
         "duration_ms": row.duration_ms,
         "key": row.key,
+        "reply_to": row.reply_to,
         "error": row.error_message,
     }
 

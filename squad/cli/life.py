@@ -69,15 +69,18 @@ def show(life: Life) -> None:
     """Print it for people."""
     detail, row = life.detail, life.detail.message
     print_heading(row.task_id)
+    about = message_document(row)
     facts = {
         "what": f"{row.type} from {row.sender} to {row.recipient}, priority {row.priority}",
         "status": how_it_ended(row),
         "created": _when(row.created_at),
-        "not before": _when(message_document(row)["not_before"]) if row.status == "queued" else "",
+        "not before": about["not_before"] if row.status == "queued" else "",
+        "expires": about["expires_at"] if row.status == "queued" else "",
         "started": _when(row.started_at),
         "ended": _when(row.completed_at),
         "worker": row.lease_owner or "",
         "key": row.key or "",
+        "reply to": row.reply_to or "",
     }
     print_text("\n".join(f"  {name:<11} {escape(value)}" for name, value in facts.items() if value))
     _section("Payload", pretty(parsed(detail.payload)))

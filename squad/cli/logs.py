@@ -12,6 +12,7 @@ from math import inf
 
 import click
 
+from squad.cli import completion_values
 from squad.cli.command import Command, current_home
 from squad.cli.following import Pauses
 from squad.cli.moments import since_option
@@ -38,7 +39,7 @@ _AT_ONCE = 1000  # lines
         "squad logs storage --tail 200 -o json",
     ],
 )
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=completion_values.actors)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is logged from now on, until Ctrl-C.")
 @since_option("Only what was logged since")
 @click.option(

@@ -126,7 +126,7 @@ def cancel_message(id_: str, tree: bool, as_json: bool) -> None:
     if as_json:
         print_json({"id": detail.message.task_id, "cancelled": done["cancelled"], "running": done["running"]})
     if not done["cancelled"] and not done["running"]:
-        what = "all of its tree has ended" if tree else f"it is {how_it_ended(detail.message)}"
+        what = "its whole tree has ended" if tree else f"it has ended: {how_it_ended(detail.message)}"
         raise SquadError(f"there is nothing to cancel: {what}", hint=f"squad message show {id_}")
     if not as_json:
         running = done["running"]

@@ -13,9 +13,10 @@ from squad.cli.documents import first_line
 from squad.cli.output import Column, print_json, print_table, print_text, say, state_style
 from squad.cli.snapshot import Snapshot, take
 from squad.durations import format_duration
-from squad.errors import Exit, NotRunningError, WaitTimeoutError
+from squad.errors import Exit, NotRunningError, SquadError, WaitTimeoutError
 from squad.home import Home, Launcher
 
+_ANSWER = 2.0  # seconds for how the store is read
 _WELL = ("ready", "idle", "busy")
 _STATUSES = ("queued", "running", "completed", "failed", "cancelled", "expired")
 _ALWAYS = ("queued", "running", "failed")  # said even when there are none
@@ -40,7 +41,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
         snapshot = Snapshot(home.path.parent.name, "", [], "nothing is known of its agents", status)
     document = _document(home, launcher, snapshot)
     if as_json:
-        print_json(document)
+        print_json(document | {"store": _store(home) if snapshot.live else None})
     else:
         _print(document)
     if snapshot.note and launcher is not None:
@@ -82,6 +83,17 @@ def _counts(home: Home) -> dict[str, int]:
             for status, count in by_status.items():
                 total[status] = total.get(status, 0) + count
     return total
+
+
+def _store(home: Home) -> dict[str, Any] | None:
+    """How the gateway reads the database; None when it does not say."""
+    from squad.client import Client
+
+    try:
+        with Client(home, timeout=_ANSWER, patience=0) as squad:
+            return {"pool": squad.store()["pool"]}
+    except SquadError:  # it went away, or is of another version
+        return None
 
 
 def _last_stop(home: Home) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -18,8 +19,11 @@ from squad.actors.gateway.actor import Gateway
 from squad.actors.gateway.bridge import Bridge
 from squad.actors.handlers import Agent
 from squad.actors.mailbox import Broker
+from squad.actors.protocol import Evict
+from squad.actors.rules import Rules
 from squad.actors.scheduler import Scheduler
 from squad.actors.storage import Storage
+from squad.store.rows import Outcome
 from squad.testing.stage import Stage, Staged
 
 if TYPE_CHECKING:
@@ -75,8 +79,15 @@ class StagedBroker(Broker):
 class StagedStorage(Staged, Storage):
     broker: StagedBroker
 
-    def make_broker(self, writer: Writer) -> Broker:
-        self.broker = StagedBroker(writer, self._retry_delay, self.tell, clock=self.clock, stage=self.stage)
+    def make_broker(self, writer: Writer, rules: Rules) -> Broker:
+        self.broker = StagedBroker(
+            writer,
+            rules,
+            self.tell,
+            evict=lambda worker, why: self.tell(self._supervisor, Evict(worker, why)),
+            clock=self.clock,
+            stage=self.stage,
+        )
         return self.broker
 
     def close(self) -> None:
@@ -85,7 +96,9 @@ class StagedStorage(Staged, Storage):
 
 
 class StagedScheduler(Staged, Scheduler):
-    """As it is."""
+    """It need not look out for a clock that somebody has set: nobody can."""
+
+    longest_sleep = math.inf
 
 
 class StagedAgent(Staged, AgentActor):
@@ -127,9 +140,14 @@ class StagedAgent(Staged, AgentActor):
         self.post(self._begin_work)
 
     def post(self, call: Callable[[], None]) -> None:
-        if self._runner is not None and threading.get_ident() == self._runner.ident:
-            self._begun = True
-        super().post(call)
+        with self.stage.changed:  # whoever sees that its start is over finds what it led to
+            if self._runner is not None and threading.get_ident() == self._runner.ident:
+                self._begun = True
+            super().post(call)
+
+    def _finished(self, outcome: Outcome) -> None:
+        with self.stage.changed:  # likewise with the end of a handler
+            super()._finished(outcome)
 
     def kill(self) -> Hand | None:
         """End it as signal 9 would; what it had in hand."""

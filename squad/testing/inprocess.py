@@ -7,11 +7,13 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
-from squad.client import Client, Request
+from squad.client import Client
 from squad.config.schema import AgentConfig, SquadConfig
 from squad.config.types import TypeConfig
 from squad.durations import parse_duration
@@ -20,6 +22,9 @@ from squad.store.database import open_reader
 from squad.testing.squad import Squad, as_datetime
 from squad.testing.stage import Stage
 from squad.testing.supervising import StagedSupervisor
+from squad.wire import Request
+
+T = TypeVar("T")
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 _AGENTS = ("agents", "convoys", "types")
@@ -38,7 +43,8 @@ class InProcessSquad(Squad):
             self._supervisor = StagedSupervisor(self._stage, home, self.config)
             cleanup.callback(self._supervisor.close)
             self._supervisor.start()
-            self._loop = cleanup.enter_context(asyncio.Runner())
+            self._loop = asyncio.Runner()
+            cleanup.callback(_beside_loops, self._loop.close)
             self.client = _InProcessClient(Home(home), self)
             self._pool = cleanup.enter_context(open_reader(home / "squad.db"))
             self._cleanup = cleanup.pop_all()
@@ -74,7 +80,9 @@ class InProcessSquad(Squad):
         self._supervisor.check()
 
     def exchange(self, method: str, path: str, body: bytes, content_type: str) -> tuple[int, bytes]:
-        return self._loop.run(self._supervisor.gateway.exchange(method, path, body, content_type))
+        """What the gateway answers to one request: status and body."""
+        gateway = self._supervisor.gateway
+        return _beside_loops(lambda: self._loop.run(gateway.exchange(method, path, body, content_type)))
 
 
 class _InProcessClient(Client):
@@ -100,6 +108,16 @@ def _steadied(one: AgentConfig | TypeConfig) -> AgentConfig | TypeConfig:
     if one.retry is None:
         return one
     return one.model_copy(update={"retry": one.retry.model_copy(update={"jitter": 0.0})})
+
+
+def _beside_loops(call: Callable[[], T]) -> T:
+    """The test itself may run on an event loop, and loops do not nest."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return call()
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(call).result()
 
 
 def _restore_path(path: list[str]) -> None:

@@ -138,7 +138,7 @@ class Staged(_Actor):
             call()
         except _LeftError:
             self.dead = True
-            self._keeper.ended(self)
+            self.stage.soon(lambda: self._keeper.ended(self))  # after what it has told
 
     @property
     def address(self) -> Any:

@@ -10,6 +10,7 @@ from squad.actors.handlers import handled_types
 from squad.actors.kinds import agent_class
 from squad.actors.protocol import (
     Begin,
+    Evict,
     Inspect,
     Leaving,
     Released,
@@ -85,6 +86,9 @@ class StagedSupervisor:
                 self._failures.append(f"{msg.worker.rpartition('.')[0]} cannot start: {msg.error}")
             case Leaving():
                 self._leaving[msg.worker] = msg
+            case Evict():
+                for agent in [agent for agent in self.agents.values() if agent.worker == msg.worker]:
+                    self._again(agent, msg.reason, charge=False)
             case Restart():
                 for agent in self._named(msg.name):
                     self._again(agent, "restarted by hand", charge=False)

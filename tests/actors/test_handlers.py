@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from squad.actors.context import Context
-from squad.actors.handlers import Agent, describe, handled_types, handles, problems
+from squad.actors.handlers import Agent, bind, describe, handled_types, handles, problems
+from squad.declared import Field, FieldsType, annotation_of
+from squad.errors import RefusedError
 from squad.messages import message
 
 
@@ -79,3 +81,27 @@ def test_what_is_no_agent_is_named() -> None:
     assert problems(dict) == ["is not an agent: let it inherit from squad.Agent"]
     assert problems(Idle) == ["handles no message: mark a method with @handles(MessageType)"]
     assert "its message type 'odd' cannot be checked" in problems(Uncheckable)[0]
+
+
+class ByName(Base):
+    @handles("note")
+    def note(self, msg: dict[str, str], ctx: Context) -> str:
+        return msg["text"]
+
+
+def test_a_type_that_the_configuration_declares_is_handled_by_its_name() -> None:
+    note = FieldsType("note", {"text": Field(annotation_of("str"))})
+    bound = bind(ByName, {"note": note, "other": FieldsType("other", {})})
+    assert (bound.__name__, bound.__module__) == ("ByName", __name__)
+    assert issubclass(bound, ByName)
+    assert problems(bound) == []
+    assert set(handled_types(bound)) == {"note", "ping"}
+    assert handled_types(bound)["note"] is note
+    assert describe(bound)["types"]["note"]["schema"]["required"] == ["text"]
+    assert bind(Base, {"note": note}) is Base
+
+
+def test_a_type_that_nobody_declares_is_named() -> None:
+    assert problems(bind(ByName, {})) == ["handles 'note', which the configuration does not declare under types"]
+    with pytest.raises(RefusedError, match="'note' is not declared"):
+        handled_types(ByName)["note"].decode("{}")

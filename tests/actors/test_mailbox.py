@@ -14,6 +14,7 @@ import pytest
 from squad.actors.mailbox import Broker
 from squad.actors.protocol import (
     Deliver,
+    Evict,
     Ready,
     Record,
     Released,
@@ -26,6 +27,7 @@ from squad.actors.protocol import (
     Watch,
     Watched,
 )
+from squad.actors.rules import Rules
 from squad.config.schema import StoreConfig
 from squad.ids import new_id
 from squad.store.rows import Lease, NewTask, Outcome
@@ -61,11 +63,16 @@ class Post:
         return [m for m in self.sent[address] if isinstance(m, kind)]
 
 
+def retry(recipient: str, kind: str, attempts: int) -> float | None:
+    return 0.0 if attempts < 3 else None
+
+
 class Storage:
     """A broker over one database file, which can be stopped and opened again."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rules: Rules | None = None) -> None:
         self.path = path
+        self.rules = rules or Rules(retry)
         self.post = Post()
         self.broker: Broker | None = None
         self.open(alive=None)
@@ -73,9 +80,12 @@ class Storage:
     def open(self, alive: list[str] | None, in_hand: dict[str, tuple[int, int]] | None = None) -> None:
         assert self.broker is None
         self.writer = Writer(self.path, StoreConfig())
-        self.broker = Broker(self.writer, lambda recipient, kind, attempts: 0.0 if attempts < 3 else None, self.post.send)
+        self.broker = Broker(self.writer, self.rules, self.post.send, evict=self.evict)
         self.broker.recover(alive, in_hand or {})
         self.broker.start()
+
+    def evict(self, worker: str, why: str) -> None:
+        self.post.send("supervisor", Evict(worker, why))
 
     def close(self) -> None:
         if self.broker is not None:

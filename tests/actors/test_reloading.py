@@ -55,6 +55,18 @@ def test_what_an_agent_reads_itself_restarts_it() -> None:
     assert "start" not in found
 
 
+def test_a_changed_type_restarts_who_handles_it() -> None:
+    old = BASE + "types: {echo: {fields: {text: str}}, other: {fields: {}}}\n"
+    assert planned(old, old) == {}
+    found = planned(old.replace("text: str", "text: int"), old)
+    assert [(one["name"], one["reason"]) for one in found["restart"]][0] == ("a", "the type echo changed")
+    assert [one["name"] for one in found["restart"]] == ["a", "b", "pool", "gateway"]
+    assert planned(old.replace("other: {fields: {}}", "other: {fields: {n: int}}"), old) == {}
+    assert planned(old.replace("{text: str}", "{text: str}, retry: {max_attempts: 1}"), old) == {
+        "change": ["types.echo: retry"]
+    }
+
+
 def test_edited_code_restarts_its_agents() -> None:
     found = planned(BASE, a="another")
     assert found["restart"][0] == {"name": "a", "reason": "its code changed"}

@@ -229,7 +229,7 @@ def test_an_empty_bucket_raises_or_waits(tmp_path: Path) -> None:
 def test_a_wait_for_tokens_ends_when_the_agent_stops(tmp_path: Path) -> None:
     bench = Bench(tmp_path, rate=SendRate(0.001, 1, wait=True))
     bench.runner.tray.put([bench.lease("send")])
-    bench.runner.cancelled.set()
+    bench.runner.wind_up()
     assert bench.outcomes.get(timeout=10).kind == "retry"
     bench.close()
 

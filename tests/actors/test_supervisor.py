@@ -120,6 +120,20 @@ def test_stop_lets_a_handler_finish(start: Start, tmp_path: Path) -> None:
     assert (squad.task(waiting)["status"], squad.task(waiting)["attempts"]) == ("queued", 0)
 
 
+def test_a_storage_that_dies_while_the_squad_stops_does_not_hold_it_up(start: Start, tmp_path: Path) -> None:
+    squad = start(ONE)
+    begun = tmp_path / "begun"
+    task = squad.send("one", "misbehave", {"how": "sleep", "seconds": 1, "path": str(begun)})
+    eventually(begun.exists, "the handler has begun")
+    squad.launcher.send_signal(signal.SIGTERM)
+    eventually(lambda: squad.tree().get("one", {}).get("state") == "draining", "draining")
+    squad.kill("storage")
+    began = time.monotonic()
+    assert squad.wait_stopped() == 0
+    assert time.monotonic() - began < 10
+    assert (squad.task(task)["status"], squad.task(task)["attempts"]) == ("completed", 1)
+
+
 def test_stop_tells_a_handler_that_asks(start: Start, tmp_path: Path) -> None:
     squad = start(ONE)
     begun = tmp_path / "begun"

@@ -14,7 +14,8 @@ from squad.actors.context import StateCell
 from squad.actors.handlers import handled_types
 from squad.audit import totals
 from squad.audit.agents import Checker, Reporter, Scanner
-from squad.audit.messages import CheckFile, FileReport, Scan, Summarize
+from squad.audit.messages import CheckFile, FileReport, LastChange, Scan, Summarize
+from squad.declared import Field, FieldsType, annotation_of
 from squad.store.rows import Lease
 
 
@@ -22,6 +23,8 @@ from squad.store.rows import Lease
 def context(tmp_path):
     """context(state="{}") -> a Context as a handler gets it; ``state=None`` is that of a convoy's worker."""
     recipients = {cls.__name__.lower(): frozenset(handled_types(cls)) for cls in (Scanner, Checker, Reporter)}
+    recipients["history"] = frozenset({"file_history"})
+    file_history = FieldsType("file_history", {"path": Field(annotation_of("str"))})
 
     def make(state: str | None = "{}") -> Context:
         return Context(
@@ -34,6 +37,7 @@ def context(tmp_path):
             state=None if state is None else StateCell(0, state),
             cancelled=threading.Event(),
             max_payload=2**20,
+            find_type=lambda recipient, name: file_history if recipient == "history" else None,
         )
 
     return make
@@ -52,6 +56,14 @@ def test_a_scan_sends_one_message_for_each_file(context, tmp_path):
     answer = Scanner().scan(Scan(str(source), skip=("venv",)), ctx)
     assert answer == {"files": 3, "left_out": 0, "left_out_paths": []}
     assert payloads(ctx) == [("checker", "check_file", {"path": f"{source}/{n}"}) for n in ("a.py", "b.py", "sub/c.py")]
+
+
+def test_a_scan_with_history_asks_for_that_of_each_file_too(context, tmp_path):
+    (tmp_path / "a.py").write_text("")
+    ctx = context()
+    Scanner().scan(Scan(str(tmp_path), history=True), ctx)
+    file = {"path": f"{tmp_path}/a.py"}
+    assert payloads(ctx) == [("checker", "check_file", file), ("history", "file_history", file)]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +110,13 @@ def test_reports_add_up_in_the_state_and_a_summary_with_reset_starts_anew(contex
         reporter.file_report(report, ctx)
         state = ctx.changed_state()
         totals.add(expected, report)
+    assert json.loads(state) == expected
+
+    change = LastChange("/a.py", "git", at="2026-01-02T03:04:05Z", by="me", commit="abc", subject="why")
+    ctx = context(state)
+    reporter.last_change(change, ctx)
+    totals.add_change(expected, change)
+    state = ctx.changed_state()
     assert json.loads(state) == expected
 
     ctx = context(state)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squad.audit import totals
-from squad.audit.messages import FileReport
+from squad.audit.messages import FileReport, LastChange
 from squad.audit.report import as_markdown, write_report
 
 _reports = st.builds(
@@ -110,3 +110,40 @@ def test_unlisted_problems_are_counted():
 
 def test_markdown_of_nothing():
     assert "| files | 0 |" in as_markdown(totals.empty())
+
+
+_changes = st.builds(
+    LastChange,
+    path=st.text("ab/", min_size=1, max_size=4),
+    source=st.sampled_from(["git", "files", "nowhere"]),
+    at=st.sampled_from(["", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"]),
+    by=st.sampled_from(["", "me"]),
+)
+
+
+@given(st.lists(_changes, max_size=40, unique_by=lambda change: change.path), st.randoms(use_true_random=False))
+def test_any_order_of_changes_gives_the_same(changes: list[LastChange], chance: random.Random) -> None:
+    def added(some: list[LastChange]) -> dict[str, Any]:
+        result = totals.empty()
+        for change in some:
+            totals.add_change(result, change)
+        return result
+
+    mixed = changes[:]
+    chance.shuffle(mixed)
+    assert added(mixed) == added(changes)
+    history = added(changes).get("history", {"git": 0, "files": 0, "nowhere": 0, "latest": []})
+    assert history["git"] + history["files"] + history["nowhere"] == len(changes)
+    assert len(history["latest"]) <= totals.TOP
+
+
+def test_the_latest_changes_are_in_the_report():
+    result = totals.empty()
+    assert "Latest changes" not in as_markdown(result)
+    for year in range(2000, 2026):
+        totals.add_change(
+            result, LastChange(f"/{year}.py", "git", at=f"{year}-01-01T00:00:00Z", by="me|", subject="`why`")
+        )
+    assert [change["path"] for change in result["history"]["latest"]] == [f"/{y}.py" for y in range(2025, 2015, -1)]
+    table = as_markdown(result).partition("## Latest changes")[2]
+    assert "| 2025-01-01T00:00:00Z | `/2025.py` | `me\\|` | `` `why` `` |" in table

@@ -31,6 +31,7 @@ from tests.running import RunningSquad, eventually
 Figures = dict[str, float]
 
 _PAYLOAD = 200  # bytes of a no-op message's payload
+_COMMANDS = 5  # times fewer commands are run than messages sent
 _PATIENCE = 120.0  # seconds until a measurement that does not end is given up
 
 
@@ -52,6 +53,7 @@ class Unit(NamedTuple):
 
 UNITS = {
     "messages_per_second": Unit("messages/s", "{:.0f}"),
+    "commands_per_second": Unit("commands/s", "{:.0f}"),
     "p50_ms": Unit("ms", "{:.2f}"),
     "p99_ms": Unit("ms", "{:.2f}"),
     "max_ms": Unit("ms", "{:.2f}"),
@@ -162,12 +164,28 @@ def recovery(scale: Scale) -> Figures:
     return {"median_seconds": statistics.median(gaps), "max_seconds": max(gaps)}
 
 
+def commands(scale: Scale) -> Figures:
+    """Messages to one agent whose command is ``true``, from the first send to the last completion."""
+    with tempfile.TemporaryDirectory(prefix="squad-benchmark-") as name:
+        config = Path(name) / "squad.yaml"
+        agent = {"command": ["true"], "handles": ["run"]}
+        config.write_text(json.dumps({"types": {"run": {"fields": {}}}, "agents": {"a0": agent}}))
+        messages = [{"recipient": "a0", "type": "run", "payload": {}}] * max(1, scale.messages // _COMMANDS)
+        with RunningSquad(Path(name) / "home", config) as squad, Client(squad.home) as client:
+            client.wait(client.send("a0", "run"), timeout=_PATIENCE)
+            started = time.perf_counter()
+            client.send_many(messages)
+            eventually(lambda: _completed(squad, "run") > len(messages), "all completed", _PATIENCE)
+            return {"commands_per_second": len(messages) / (time.perf_counter() - started)}
+
+
 MEASUREMENTS: dict[str, Callable[[Scale], Figures]] = {
     "throughput": throughput,
     "latency": latency,
     "start": start,
     "memory": memory,
     "recovery": recovery,
+    "commands": commands,
 }
 
 

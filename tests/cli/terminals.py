@@ -44,6 +44,10 @@ class OnTerminal:
             if not self._read():
                 assert condition(self.screen), f"ended without it: {self.screen!r}"
 
+    def type(self, text: str) -> None:
+        """As if somebody typed it; ``\x04`` is Ctrl-D."""
+        os.write(self._mine, text.encode())
+
     def finish(self) -> int:
         """Read to its end; the exit status."""
         while self._read():

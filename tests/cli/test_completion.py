@@ -73,6 +73,7 @@ class TestOffers:
             ("squad restart ", ["scanner", "checker"]),
             ("squad inspect ", ["supervisor", "scanner", "checker", "checker-1"]),
             ("squad convoy resize ", ["checker"]),
+            ("squad logs scanner check", ["checker", "checker-1"]),
             ("squad message list --agent ", ["scanner", "checker"]),
             ("squad send checker ", ["check_file"]),
             ("squad message list --type ", ["scan", "check_file"]),

@@ -45,12 +45,12 @@ class TestCheck:
         result = run("config", "check", "squad.yaml")
         assert (result.exit_code, result.stderr) == (0, "squad.yaml is in order: 1 agent, 1 convoy\n")
         assert [line.split() for line in result.stdout.splitlines()] == [
-            ["AGENT", "CLASS", "HANDLES"],
+            ["AGENT", "RUNS", "HANDLES"],
             ["echo", "./agents.py:Echo", "say"],
             ["pool", "./agents.py:Echo", "say"],
         ]
         document = json.loads(run("config", "check", "squad.yaml", "-o", "json").stdout)
-        assert document["agents"] == [{"name": "echo", "class": "./agents.py:Echo", "types": ["say"]}]
+        assert document["agents"] == [{"name": "echo", "class": "./agents.py:Echo", "command": None, "types": ["say"]}]
         assert (document["ok"], document["problems"]) == (True, [])
 
     def test_all_mistakes_at_once_by_line(self, run: Run, file: Path) -> None:

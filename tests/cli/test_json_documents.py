@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 from click.testing import Result
 
 from squad.actors.tree import supervisor_row
+from squad.events import event
 from squad.launcher import Stopped, Unfinished
 from squad.launcher.begin import default_config
+from squad.store.database import PoolStats
 from tests.cli.a_store import Story
 from tests.cli.a_tree import ago, row, tree
 from tests.cli.conftest import Run
@@ -38,7 +41,7 @@ OF_A_MESSAGE = {path.removeprefix("messages[].") for path in DESCRIBED["squad me
 OF_AN_ACTOR = {path.removeprefix("actors[].") for path in DESCRIBED["squad inspect"] if path.startswith("actors[].")}
 OF_A_CONVOY = {path.removeprefix("convoys[].") for path in DESCRIBED["squad convoy list"] if path.startswith("convoys")}
 # Data of the user's own, or described elsewhere: no fields of ours below these.
-OPAQUE = {"payload", "result", "config", "schema", "resizes[].readings"}
+OPAQUE = {"payload", "result", "config", "schema", "resizes[].readings", "events[].detail"}
 
 
 def paths(value: Any, path: str = "") -> Iterator[str]:
@@ -58,11 +61,13 @@ def paths(value: Any, path: str = "") -> Iterator[str]:
 def expanded(section: str) -> set[str]:
     """The paths of a section, with what it takes from other sections written out."""
     known = set(DESCRIBED[section])
-    for family in ("causes[]", "effects[]"):
+    for family in ("causes[]", "effects[]", "dead[]"):
         if family in known:
             known |= {f"{family}.{field}" for field in OF_A_MESSAGE}
     if "workers[]" in known:
         known |= {f"workers[].{field}" for field in OF_AN_ACTOR}
+    if section == "squad dead show":
+        known = set(expanded("squad message show"))
     if section in {"squad message show", "squad send"}:
         known |= OF_A_MESSAGE
     if "convoy.*" in known:
@@ -91,6 +96,7 @@ def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.
     story.completed(good, None, (("reporter", "report"),))
     story.failed(bad, attempts=2)
     story.resized("checker", 2, 3, "40 messages wait")
+    story.recorded(event("edited", bad, agent="checker", type="check_file"))
     current = {"id": root, "type": "scan", "since": ago(1)}
     convoy = {"size": 1, "target": 2, "min": 1, "max": 2, "pinned": True, "reason": ""}
     actors = [
@@ -102,22 +108,44 @@ def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.
     gateway.on(f"GET /v1/messages/{root}/wait", (200, {"done": True}))
     gateway.on("POST /v1/agents/scanner/restart", (200, {"name": "scanner"}))
     gateway.on("POST /v1/convoys/checker/resize", (200, {"convoy": "checker", "size": 2, "pinned": True}))
+    gateway.on("GET /v1/store", (200, {"pool": asdict(PoolStats(20, 100, 1, 2, 0, 3, 0, 0, 0, 0))}))
     gateway.on("GET /v1/schedules", (200, {"schedules": [SCHEDULE]}))
     gateway.on(
         "POST /v1/schedules/nightly/run", lambda request: (201, {"schedule": "nightly", "id": request.json["id"]})
     )
+    plan = {
+        "done": False,
+        "start": ["a"],
+        "stop": ["b"],
+        "restart": [{"name": "c", "reason": "timeout changed"}],
+        "resize": [{"name": "checker", "min": 1, "max": 2}],
+        "change": ["d: retry"],
+    }
+    gateway.on("POST /v1/reload", (200, plan))
     stopped = Stopped((Unfinished("a", "id", "t"),))
     monkeypatch.setattr("squad.launcher.stop", lambda *_, **__: stopped)
 
     made = Documents()
-    for section in ("status", "inspect", "queue", "message list", "convoy list", "stop", "config schema"):
+    for section in (
+        "status",
+        "inspect",
+        "queue",
+        "events",
+        "message list",
+        "dead list",
+        "convoy list",
+        "stop",
+        "config schema",
+    ):
         made.add(f"squad {section}", run(*section.split(), "-o", "json"))
     made.add("squad message show", run("message", "show", root, "-o", "json"))
     made.add("squad message show", run("message", "show", bad, "-o", "json"))
+    _add_desk(made, run, gateway, bad)
     made.add("squad convoy show", run("convoy", "show", "checker", "-o", "json"))
     made.add("squad convoy resize", run("convoy", "resize", "checker", "2", "-o", "json"))
     made.add("squad schedule list", run("schedule", "list", "-o", "json"))
     made.add("squad schedule run", run("schedule", "run", "nightly", "-o", "json"))
+    made.add("squad reload", run("reload", "--dry-run", "-o", "json"))
     made.add("squad restart", run("restart", "scanner", "-o", "json"))
     made.add("squad send", run("send", "a", "t", "-o", "json"))
     gateway.on("POST /v1/messages", (201, {"id": root, "duplicate": False}))
@@ -132,9 +160,25 @@ def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.
     unfinished = [{"agent": "a", "id": "i", "type": "t"}]
     gateway.home.last_stop.write_text(json.dumps({"at": ago(1), "forced": False, "unfinished": unfinished}))
     made.add("squad status", run("status", "-o", "json"))
+    gateway.home.logs.mkdir()
+    log = {"at": ago(1), "level": "ERROR", "name": "a", "pid": 1, "message": "m", "error": "File x"}
+    (gateway.home.logs / "a.jsonl").write_text(f"{json.dumps(log)}\n")
+    made.found["squad logs"].append(json.loads(run("logs", "-o", "json").stdout))  # lines without a version
     gateway.home.path.chmod(0o755)
     made.add("squad doctor", run("doctor", "--fix", "-o", "json"))
     return made
+
+
+def _add_desk(made: Documents, run: Run, gateway: FakeGateway, task: str) -> None:
+    """What is done about one message, a dead letter."""
+    gateway.on(f"POST /v1/messages/{task}/cancel", (200, {"cancelled": 1, "running": 0}))
+    gateway.on(f"PUT /v1/dead/{task}", (200, {"id": task}))
+    made.add("squad message cancel", run("message", "cancel", task, "-o", "json"))
+    made.add("squad dead show", run("dead", "show", task, "-o", "json"))
+    made.add("squad dead edit", run("dead", "edit", task, "--data", "{}", "-o", "json"))
+    for verb in ("retry", "drop"):
+        gateway.on(f"POST /v1/dead/{verb}", (200, {"count": 1, "ids": [task]}))
+        made.add(f"squad dead {verb}", run("dead", verb, task, "-o", "json"))
 
 
 def test_every_field_is_described_and_every_described_field_is_there(documents: Documents) -> None:

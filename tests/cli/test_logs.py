@@ -32,12 +32,12 @@ def logs(home: Home) -> Path:
     """Logs of two agents, a convoy's two workers and the storage; one of them rotated."""
     home.logs.mkdir()
     written = {
-        "scanner.jsonl.1": [record(7200, "scanner", "two hours ago")],
-        "scanner.jsonl": [record(60, "scanner", "a minute ago"), record(2, "scanner", "odd", "WARNING")],
-        "reporter.jsonl": [record(30, "reporter", "boom", "ERROR", error="File x\nValueError: no")],
-        "checker-1.jsonl": [record(50, "checker-1", "first worker")],
-        "checker-12.jsonl": [record(40, "checker-12", "twelfth worker", "DEBUG")],
-        "storage.jsonl": [record(20, "storage", "committed")],
+        "scanner.jsonl.1": [record(14_400, "scanner", "hours ago")],
+        "scanner.jsonl": [record(3600, "scanner", "an hour ago"), record(120, "scanner", "odd", "WARNING")],
+        "reporter.jsonl": [record(1800, "reporter", "boom", "ERROR", error="File x\nValueError: no")],
+        "checker-1.jsonl": [record(3000, "checker-1", "first worker")],
+        "checker-12.jsonl": [record(2400, "checker-12", "twelfth worker", "DEBUG")],
+        "storage.jsonl": [record(1200, "storage", "committed")],
     }
     for name, lines in written.items():
         (home.logs / name).write_text("".join(lines))
@@ -51,7 +51,7 @@ def shown(run: Run, *args: str) -> list[str]:
     return [json.loads(line)["message"] for line in result.stdout.splitlines()]
 
 
-ALL = ["two hours ago", "a minute ago", "first worker", "twelfth worker", "boom", "committed", "odd"]
+ALL = ["hours ago", "an hour ago", "first worker", "twelfth worker", "boom", "committed", "odd"]
 
 
 class TestWhatIsThere:
@@ -59,7 +59,7 @@ class TestWhatIsThere:
         assert shown(run) == ALL
 
     def test_as_text(self, run: Run, logs: Path) -> None:
-        lines = run("logs", "--since", "1h").stdout.splitlines()
+        lines = run("logs", "--since", "2h").stdout.splitlines()
         assert lines[3].split()[1:] == ["reporter", "ERROR", "boom"]
         assert lines[4:6] == ["    File x", "    ValueError: no"]
         assert "\x1b" not in "".join(lines)
@@ -85,16 +85,16 @@ class TestWhatIsThere:
         assert shown(run, "--level", "INFO") == [text for text in ALL if text != "twelfth worker"]
 
     def test_by_time(self, run: Run, logs: Path) -> None:
-        assert shown(run, "--since", "45s") == ALL[3:]
-        at = (NOW - timedelta(seconds=35)).isoformat()
+        assert shown(run, "--since", "45m") == ALL[3:]
+        at = (NOW - timedelta(minutes=35)).isoformat()
         assert shown(run, "--since", at) == ALL[4:]
         assert run("logs", "--since", "soon").exit_code == 2
 
     def test_the_last_ones(self, run: Run, logs: Path) -> None:
         assert shown(run, "--tail", "2") == ["committed", "odd"]
         assert shown(run, "--tail", "2", "--level", "ERROR") == ["boom"]
-        assert shown(run, "--tail", "2", "scanner") == ["a minute ago", "odd"]
-        assert shown(run, "--tail", "9", "--since", "25s") == ["committed", "odd"]
+        assert shown(run, "--tail", "2", "scanner") == ["an hour ago", "odd"]
+        assert shown(run, "--tail", "9", "--since", "25m") == ["committed", "odd"]
         assert shown(run, "--tail", "0") == []
 
     def test_fifty_unless_something_else_is_said(self, run: Run, logs: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+from squad.events import event
 from squad.home import Home
 from tests.cli.a_store import Story
 from tests.cli.conftest import Run
+from tests.cli.fake_gateway import FakeGateway
 
 
 class TestList:
@@ -100,6 +102,15 @@ class TestShow:
         for part in (task[-12:], task[:-3], task.upper()):
             assert run("message", "show", part).stdout.startswith(task)
 
+    def test_what_was_done_about_it_stands_among_its_attempts(self, run: Run, story: Story) -> None:
+        task = story.sent("a", "t")
+        story.failed(task)
+        story.recorded(event("replayed", task, agent="a", type="t"))
+        shown = run("message", "show", task).stdout
+        assert shown.index("Attempt 1: error") < shown.index("Replayed at 2026-")
+        (replayed,) = json.loads(run("message", "show", task, "-o", "json").stdout)["events"]
+        assert (replayed["kind"], replayed["detail"]) == ("replayed", {"agent": "a", "type": "t"})
+
     def test_an_id_that_fits_several_or_none(self, run: Run, story: Story) -> None:
         first, second = story.sent("a", "t"), story.sent("a", "t")
         result = run("message", "show", first[:8])
@@ -142,6 +153,48 @@ class TestShow:
         with closing(sqlite3.connect(home.database)) as connection, connection:
             connection.execute("UPDATE tasks SET payload = '{broken'")
         assert "{broken" in run("message", "show", task).stdout
+
+
+class TestCancel:
+    @staticmethod
+    def answers(gateway: FakeGateway, task: str, cancelled: int, running: int) -> None:
+        gateway.on(f"POST /v1/messages/{task}/cancel", (200, {"cancelled": cancelled, "running": running}))
+
+    def test_one_that_waits(self, run: Run, gateway: FakeGateway, story: Story) -> None:
+        task = story.sent("a", "t")
+        self.answers(gateway, task, 1, 0)
+        result = run("message", "cancel", task[-12:])
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "", "1 cancelled\n")
+        assert gateway.requests[0].json == {"tree": False}
+
+    def test_a_tree_of_which_some_run(self, run: Run, gateway: FakeGateway, story: Story) -> None:
+        task = story.sent("a", "t")
+        self.answers(gateway, task, 40, 2)
+        assert run("message", "cancel", task, "--tree").stderr == "40 cancelled, 2 that are running told to end\n"
+        assert gateway.requests[0].json == {"tree": True}
+        document = json.loads(run("message", "cancel", task, "--tree", "-o", "json").stdout)
+        assert document == {"schema_version": 1, "id": task, "cancelled": 40, "running": 2}
+        self.answers(gateway, task, 0, 1)
+        assert run("message", "cancel", task).stderr == "1 that is running told to end\n"
+
+    def test_one_that_has_ended(self, run: Run, gateway: FakeGateway, story: Story) -> None:
+        task = story.sent("a", "t")
+        story.completed(task)
+        self.answers(gateway, task, 0, 0)
+        result = run("message", "cancel", task)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "there is nothing to cancel: it has ended: completed in 1.2s" in result.stderr
+        assert "its whole tree has ended" in run("message", "cancel", task, "--tree").stderr
+        result = run("message", "cancel", task, "-o", "json")
+        assert (result.exit_code, json.loads(result.stdout)["cancelled"]) == (1, 0)
+
+    def test_one_that_there_is_not(self, run: Run, gateway: FakeGateway, story: Story) -> None:
+        assert run("message", "cancel", "ffffffffffff").exit_code == 2
+        assert gateway.requests == []
+
+    def test_without_a_squad(self, run: Run, story: Story) -> None:
+        result = run("message", "cancel", story.sent("a", "t"))
+        assert (result.exit_code, result.stdout) == (3, "")
 
 
 def test_the_group_alone_shows_its_help(run: Run) -> None:

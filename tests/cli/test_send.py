@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ class TestOne:
         }
 
     def test_every_option_reaches_the_gateway(self, run: Run, gateway: FakeGateway) -> None:
-        run("send", "a", "t", "--priority", "1", "--sender", "me", "--delay", "1m30s", "--key", "k")
+        given = ("--priority", "1", "--sender", "me", "--delay", "1m30s", "--ttl", "2h", "--key", "k")
+        run("send", "a", "t", *given)
         sent = gateway.requests[0].json
         del sent["id"]
         assert sent == {
@@ -36,8 +38,15 @@ class TestOne:
             "priority": 1,
             "sender": "me",
             "delay": 90.0,
+            "ttl": 7200.0,
             "key": "k",
         }
+
+    def test_a_time_without_a_zone_is_one_here(self, run: Run, gateway: FakeGateway) -> None:
+        run("send", "a", "t", "--at", "2030-01-31T09:30Z")
+        run("send", "a", "t", "--at", "2030-01-31T09:30")
+        here = datetime(2030, 1, 31, 9, 30).astimezone()
+        assert [request.json["at"] for request in gateway.requests] == ["2030-01-31T09:30:00+00:00", here.isoformat()]
 
     def test_data_from_a_file_and_from_standard_input(self, run: Run, gateway: FakeGateway, tmp_path: Path) -> None:
         (tmp_path / "scan.json").write_text('{"path": "/ä"}', encoding="utf-8")
@@ -96,6 +105,9 @@ class TestBadInput:
             (("--priority", "11"), "11 is not in the range"),
             (("--priority", "high"), "'high' is not a valid integer"),
             (("--delay", "soon"), "'soon' is not a duration"),
+            (("--at", "soon"), "'soon' is no time: write for example 09:30"),
+            (("--ttl", "soon"), "'soon' is not a duration"),
+            (("--at", "09:30", "--delay", "1h"), "--at and --delay say the same thing in two ways"),
             (("--wait", "--timeout", "-1"), "'-1' is not a duration"),
             (("--timeout", "10s"), "it needs --wait"),
             (("--dat", "{}"), "did you mean '--data'?"),

@@ -57,6 +57,12 @@ class TestStatus:
         assert (document["ready"], document["agents"]) == (True, {"ready": 1, "total": 2})
         assert [entry["name"] for entry in document["not_ready"]] == ["reporter"]
 
+    def test_how_the_store_is_read(self, run: Run, gateway: FakeGateway) -> None:
+        gateway.on("GET /v1/tree", (200, tree()))
+        assert json.loads(run("status", "-o", "json").stdout)["store"] is None
+        gateway.on("GET /v1/store", (200, {"pool": {"size": 20}}))
+        assert json.loads(run("status", "-o", "json").stdout)["store"] == {"pool": {"size": 20}}
+
     def test_not_running(self, run: Run, home: Home) -> None:
         home.tree.write_text(json.dumps(saved(tree(), 60)))
         home.last_stop.write_text(json.dumps({"at": ago(7200), "forced": True, "unfinished": [{}, {}]}))

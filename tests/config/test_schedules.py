@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from squad.config import reference
 from squad.config.load import parse
 from squad.config.schedules import ScheduleConfig
 from squad.config.schema import AgentConfig, SquadConfig
@@ -39,6 +40,13 @@ def test_all_that_can_be_said() -> None:
     schedule = parse(HEAD + CRON + WHOLE + more, name="squad.yaml", base_dir=Path()).schedules["nightly"]
     assert (schedule.timezone, schedule.payload, schedule.priority) == ("Europe/Berlin", {"n": [1]}, 1)
     assert (schedule.missed, schedule.at_most) == ("all", 86400)
+
+
+def test_what_is_shown_of_it_loads_again() -> None:
+    more = "    payload: {at: '12:30', is: 'no', n: [1, {x: null}]}\n    missed: skip\n    at_most: 90s\n"
+    config = parse(HEAD + '    cron: "*/5 * * * MON#1"\n' + WHOLE + more, name="squad.yaml", base_dir=Path())
+    assert reference.show(config)["schedules"]["nightly"]["at_most"] == "1m30s"
+    assert parse(reference.show_yaml(config), name="shown", base_dir=Path()) == config
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_from_before_the_first_start_to_the_repair_of_a_killed_one(squad: Runnin
         assert well["running"]["what"].endswith(", ready")
         assert f"dormitory, process {squad.launcher.pid}" in well["running"]["what"]
         assert well["configuration"]["what"] == f"{squad.config} is in order"
-        assert well["open files"]["what"].endswith("the 7 processes of dormitory may need 312")
+        assert "processes of dormitory may need" in well["open files"]["what"]
         assert well["database"]["what"].endswith("no damage")
         # in memory, or with little room left, or others' leftovers: that depends on the machine
         elsewhere = {"filesystem", "disk", "squads", "logout", "fixed"}

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from squad.config.load import load
 from squad.doctor import Subject, Verdict, settings
+from squad.launcher.plan import most_processes
+from squad.launcher.processes import descriptors_for
 
 AGENTS = """
 from squad import Agent, Context, handles, message
@@ -69,15 +72,17 @@ print(found.verdict, found.what, found.todo, sep="\\n")
 """
 
 
-@pytest.mark.parametrize(("limit", "workers", "verdict"), [(300, 1, "fail"), (400, 1, "ok"), (400, 60, "fail")])
-def test_open_files(subject: Subject, config: Path, limit: int, workers: int, verdict: str) -> None:
+@pytest.mark.parametrize("workers", [1, 60])
+@pytest.mark.parametrize(("beyond", "verdict"), [(-1, "fail"), (0, "ok")])
+def test_open_files(subject: Subject, config: Path, workers: int, beyond: int, verdict: str) -> None:
     config.write_text(f"{CONFIG}convoys:\n  c:\n    class: ./agents.py:A\n    min: 1\n    max: {workers}\n")
-    command = [sys.executable, "-c", LOOK, str(subject.home.path), str(limit)]
+    processes = most_processes(load(config))
+    needed = descriptors_for(processes)
+    assert processes > workers
+    command = [sys.executable, "-c", LOOK, str(subject.home.path), str(needed + beyond)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=config.parent)
     said, what, todo = (done.stdout + "\n").split("\n")[:3]
-    processes = 7 + workers
-    needed = 256 + 8 * processes
     assert said == verdict
-    assert f"{limit} " in what
+    assert what.startswith(f"{needed + beyond} ")
     assert f"the {processes} processes of a squad may need {needed}" in what
     assert (f"ulimit -Hn {needed}" in todo) is (verdict == "fail")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -147,6 +148,43 @@ def test_those_who_wait_are_bounded(writer: Writer, path: Path, caplog: pytest.L
         assert (pool.stats().refused, pool.stats().timeouts) == (1, 0)
 
 
+def test_a_crowd_is_warned_of_once_and_again_when_it_had_gone(
+    writer: Writer, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def take(let_go: threading.Event) -> None:
+        with pool.connection():
+            let_go.wait(30)
+
+    def come(threads: int) -> None:
+        waiting = pool.stats().waiting
+        for _ in range(threads):
+            event = threading.Event()
+            events.append((event, executor.submit(take, event)))
+        until(lambda: pool.stats().waiting == waiting + threads)
+
+    caplog.set_level(logging.WARNING)
+    events: list[tuple[threading.Event, Future[None]]] = []
+    with pool_of(path, size=1, wait=30, waiting=10) as pool, ThreadPoolExecutor(20) as executor:
+        with Holder(pool):
+            come(8)
+            assert pool.stats().crowded == 1
+            come(2)
+            assert pool.stats().crowded == 1  # the same crowd
+        for event, _ in events:
+            event.set()
+        for _, held in events:
+            held.result(10)
+        events.clear()
+        with Holder(pool):
+            come(7)
+            assert pool.stats().crowded == 1
+            come(1)
+            assert pool.stats().crowded == 2
+            for event, _ in events:
+                event.set()
+        assert caplog.messages == [f"8 of at most 10 threads wait for {path}"] * 2
+
+
 def test_a_broken_connection_is_replaced(writer: Writer, path: Path) -> None:
     with open_reader(path) as pool:
         with pool.connection() as database:
@@ -241,3 +279,68 @@ def test_readers_see_whole_transactions_while_it_is_written(writer: Writer, path
             assert (seen[0], seen[-1]) == (0, 2000)
             assert seen == sorted(seen)
             assert all(count % 10 == 0 for count in seen)
+
+
+def test_the_configured_bounds_are_those_that_are_kept(writer: Writer, path: Path, config: StoreConfig) -> None:
+    """20 connections, 100 who wait, and no more."""
+
+    def take() -> None:
+        with pool.connection() as database:
+            queries.counts(database)
+
+    with open_pool(path, config) as pool, ThreadPoolExecutor(100) as threads:
+        with contextlib.ExitStack() as held:
+            for _ in range(20):
+                held.enter_context(Holder(pool))
+            waiting = [threads.submit(take) for _ in range(100)]
+            until(lambda: pool.stats().waiting == 100)
+            with pytest.raises(BackpressureError, match=r"all 20 connections .* 100 threads wait already"):
+                take()
+            stats = pool.stats()
+            assert (stats.size, stats.most_waiting, stats.in_use, stats.idle) == (20, 100, 20, 0)
+            assert (stats.crowded, stats.refused, stats.timeouts) == (1, 1, 0)
+        for future in waiting:
+            future.result(30)
+        stats = pool.stats()
+        assert (stats.in_use, stats.idle, stats.waiting, stats.opened) == (0, 20, 0, 20)
+
+
+def test_under_stress_nothing_is_lost_of_the_pool(writer: Writer, path: Path, task: Make) -> None:
+    """Many threads read while connections break under them and somebody writes."""
+    most: list[int] = []
+
+    def read(thread: int) -> tuple[int, int]:
+        refused = spoilt = 0
+        for turn in range(40):
+            try:
+                with pool.connection() as database, pool.connection() as same:
+                    assert same is database
+                    most.append(pool.stats().in_use)
+                    queries.messages(database, queries.Filter(), limit=3)
+                    if (thread + turn) % 10 == 0:
+                        database.connection().close()  # as it is after a failure of the disk
+                        spoilt += 1
+                        queries.messages(database, queries.Filter(), limit=3)
+            except BackpressureError:
+                refused += 1
+            except StoreError as error:
+                assert "closed database" in str(error)
+        return refused, spoilt
+
+    with pool_of(path, size=4, wait=20, waiting=8) as pool, ThreadPoolExecutor(24) as threads:
+        readers = [threads.submit(read, thread) for thread in range(24)]
+        while not all(reader.done() for reader in readers):
+            with writer.transaction():
+                writer.submit([task()], 1.0)
+        refused = sum(reader.result(30)[0] for reader in readers)
+        spoilt = sum(reader.result(30)[1] for reader in readers)
+        with contextlib.ExitStack() as held:  # every slot is still there, and every connection in it works
+            for _ in range(4):
+                held.enter_context(Holder(pool))
+            assert pool.stats().in_use == 4
+        stats = pool.stats()
+        assert max(most) == 4
+        assert (stats.in_use, stats.idle, stats.waiting, stats.timeouts) == (0, 4, 0, 0)
+        assert stats.refused == refused > 0
+        assert stats.replaced == spoilt > 0
+        assert stats.opened - stats.replaced == 4

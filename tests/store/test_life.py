@@ -17,7 +17,7 @@ from squad.config.schema import StoreConfig
 from squad.replies import REPLY
 from squad.store.rows import Lease, NewTask, Outcome
 from squad.store.writer import Writer
-from tests.store.life_model import Known, Model, policy
+from tests.store.life_model import Model, policy
 
 RECIPIENTS = ("a", "b")
 WORKERS = ("a/1", "a/2", "b/1")

@@ -47,7 +47,8 @@ def version_1(path: Path) -> Path:
             )
         failures = [(4, 1), (6, 1), (4, 2), (5, 1)]  # of task rows, in the order in which they happened
         raw.executemany(
-            "INSERT INTO attempts (task_row, number, worker, ended_at, outcome, error) VALUES (?, ?, 'w', 'x', 'error', 'e')",
+            "INSERT INTO attempts (task_row, number, worker, ended_at, outcome, error)"
+            " VALUES (?, ?, 'w', 'x', 'error', 'e')",
             failures,
         )
         raw.execute("INSERT INTO tasks (task_id, sender, recipient, type, payload) VALUES ('m7', 'c', 'a', 't', '{}')")

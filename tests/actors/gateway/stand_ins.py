@@ -177,6 +177,9 @@ class StandIn:
     def exists(self, task_id: str) -> bool:
         return task_id in self.stored
 
+    def pool(self) -> Mapping[str, int]:
+        return {"size": 20, "in_use": 1}
+
     def queue_depths(self) -> Mapping[str, int]:
         return self.depths
 

@@ -292,6 +292,11 @@ def test_health(served: Served) -> None:
     assert served.call("GET", "/v1/health")[1]["waiting_for"] == ["late"]
 
 
+def test_how_the_database_is_read(served: Served) -> None:
+    status, answer = served.call("GET", "/v1/store")
+    assert (status, answer["pool"]) == (200, {"size": 20, "in_use": 1})
+
+
 def test_types_and_convoys(served: Served) -> None:
     types = served.call("GET", "/v1/types")[1]["types"]
     assert [(entry["name"], entry["handled_by"]) for entry in types] == [

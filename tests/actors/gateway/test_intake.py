@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squad.actors.gateway import intake as module
-from squad.actors.gateway.intake import Batch, Intake, IntakeError, TooLargeError
+from squad.actors.gateway.intake import Batch, Intake
+from squad.actors.gateway.reading import IntakeError, TooLargeError
 from squad.store.rows import NewTask
 from tests.actors.gateway.stand_ins import CATALOGUE, SCAN
 

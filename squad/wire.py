@@ -1,0 +1,116 @@
+"""One request to the gateway and its answer: HTTP over its Unix socket, and errors as they were raised there."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from squad.errors import (
+    ConfigError,
+    Exit,
+    NotRunningError,
+    Problem,
+    QueueFullError,
+    RateLimitError,
+    RefusedError,
+    SquadError,
+    UsageError,
+    WaitTimeoutError,
+)
+from squad.home import Home
+
+_LONGEST_SOCKET_PATH = 107  # bytes, Linux
+
+
+class Request(NamedTuple):
+    """What the gateway is asked: ``body`` is of the kind ``content_type``."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+    content_type: str = "application/json"
+
+
+class Connection(http.client.HTTPConnection):
+    """HTTP over the gateway's Unix socket."""
+
+    def __init__(self, home: Home) -> None:
+        super().__init__("localhost")
+        self._home = home
+        self._limit: float | None = None
+
+    def limit(self, seconds: float) -> None:
+        """How long a send or an answer may take from now on."""
+        self._limit = seconds
+        if self.sock is not None:
+            self.sock.settimeout(seconds)
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.sock.settimeout(self._limit)
+            _connect(self.sock, self._home.socket())
+        except BaseException:
+            self.close()
+            raise
+
+
+def _connect(sock: socket.socket, path: Path) -> None:
+    """Connect to a socket file, through its folder's descriptor when the path is too long for the system call."""
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+        sock.connect(str(path))
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sock.connect(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)
+
+
+def answer(status: int, content: bytes) -> dict[str, Any]:
+    """The document of an answer. Raises what the gateway says when it is an error."""
+    try:
+        document = json.loads(content)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise SquadError(
+            f"the gateway answered with status {status} and no JSON", hint="its log is logs/gateway.jsonl in the home"
+        )
+    if status < 400:
+        return document
+    _raise(status, document.get("error") or {})
+
+
+def _raise(status: int, error: dict[str, Any]) -> NoReturn:
+    kinds: dict[int, type[SquadError]] = {
+        Exit.USAGE: UsageError if status in (404, 405) else RefusedError,
+        Exit.NOT_RUNNING: NotRunningError,
+        Exit.CONFIG: ConfigError,
+        Exit.TIMED_OUT: WaitTimeoutError,
+    }
+    kind = kinds.get(error.get("exit", Exit.FAILED), SquadError)
+    if status == 429:
+        kind = QueueFullError if error.get("kind") == "queue_full" else RateLimitError
+    problems = [
+        Problem(str(item.get("where", "")), str(item.get("what", "")), str(item.get("hint", "")))
+        for item in error.get("problems", ())
+    ]
+    message = str(error.get("message") or f"the gateway answered with status {status}")
+    raised = kind(message, hint=str(error.get("hint", "")), problems=problems)
+    if isinstance(raised, RateLimitError):
+        raised.retry_after = float(error.get("retry_after") or 0.0)
+    raise raised
+
+
+def encode(value: Mapping[str, Any]) -> bytes:
+    """The body of a request. Raises RefusedError for what JSON cannot say."""
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RefusedError("the message cannot be written as JSON", problems=[Problem("payload", str(error))]) from None

@@ -1,0 +1,132 @@
+"""What a store must be able to do, whatever database is behind it.
+
+The broker and the reads know a store by these protocols only; everything that is particular to SQLite is behind
+``squad.store.writer.Writer`` and ``squad.store.database.Pool``, which are the one backend there is. What the methods
+promise is tested in ``tests/store/conformance``, which another backend will have to pass.
+
+Times are seconds since the epoch. Whatever fails in the database raises StoreError. ``Writer`` describes each method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from peewee import Database
+
+    from squad.events import Event
+    from squad.store.database import PoolStats
+    from squad.store.desk import Dead
+    from squad.store.ends import Cancelling
+    from squad.store.rows import DeadFilter, Lease, NewTask, Outcome, Running, Submitted
+    from squad.store.settlement import Settlement
+    from squad.store.settling import Ceiling, Policy
+
+
+class Transactions(Protocol):
+    """All that changes anything happens inside ``transaction()``, on one thread at a time, and raises RuntimeError
+    elsewhere."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All of it becomes durable at the end, or none of it when anything escapes. Does not nest."""
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Inside a transaction: what escapes from the block undoes what was done in it, and nothing else."""
+
+    def close(self) -> None: ...
+
+
+class Mailboxes(Protocol):
+    """Messages from their sending to their end."""
+
+    def submit(self, rows: Sequence[NewTask], now: float) -> list[Submitted]: ...
+
+    def claim(self, recipient: str, worker: str, limit: int, now: float) -> list[Lease]: ...
+
+    def settle(  # noqa: PLR0913, PLR0917 - as Writer.settle
+        self,
+        worker: str,
+        agent: str,
+        outcomes: Sequence[Outcome],
+        now: float,
+        policy: Policy,
+        ceiling: Ceiling = ...,
+    ) -> Settlement: ...
+
+    def release(  # noqa: PLR0913, PLR0917 - as Writer.release
+        self, worker: str, in_hand: tuple[int, int] | None, reason: str, charge: bool, now: float, policy: Policy
+    ) -> Settlement: ...
+
+    def requeue(self, leases: Iterable[Running], now: float) -> Settlement: ...
+
+    def due(self, now: float) -> Settlement: ...
+
+    def drop_oldest(self, recipient: str, count: int, why: str, now: float) -> Settlement: ...
+
+    def cancel(self, task_id: str, tree: bool, now: float) -> Cancelling: ...
+
+
+class DeadLetters(Protocol):
+    """Messages that have failed for good, until somebody takes them up."""
+
+    def dead(self, which: Sequence[str] | DeadFilter) -> list[Dead]: ...
+
+    def replay(self, dead: Sequence[Dead], ceiling: Ceiling, now: float) -> Settlement: ...
+
+    def edit(self, letter: Dead, payload: str, now: float) -> None: ...
+
+    def drop(self, dead: Sequence[Dead], now: float) -> None: ...
+
+
+class Questions(Protocol):
+    """What the broker asks of the store, inside a transaction or not."""
+
+    def depth(self, recipient: str) -> int: ...
+
+    @property
+    def depths(self) -> dict[str, int]: ...
+
+    @property
+    def changed(self) -> Mapping[str, int]: ...
+
+    def next_due(self) -> float | None: ...
+
+    def open_leases(self) -> list[Running]: ...
+
+    def cancelling(self) -> list[Running]: ...
+
+    def state(self, agent: str) -> tuple[int, str]: ...
+
+    def ended(self, task_id: str) -> bool: ...
+
+    def tree_ended(self, task_id: str) -> bool: ...
+
+    def get(self, key: str) -> str | None: ...
+
+
+class History(Protocol):
+    """Rows that are only ever appended, and the few that are kept by key."""
+
+    def record_events(self, events: Sequence[Event], now: float) -> None: ...
+
+    def record_resizes(self, resizes: Sequence[tuple[str, int, int, str, str]], now: float) -> None: ...
+
+    def put(self, pairs: Sequence[tuple[str, str]], now: float) -> None: ...
+
+
+class Backend(Transactions, Mailboxes, DeadLetters, Questions, History, Protocol):
+    """The writing side of a store: one at a time for each store, held by the storage actor."""
+
+
+class Reading(Protocol):
+    """The reading side: connections that cannot write, for many threads, on which ``squad.store.queries`` and
+    ``squad.store.history`` ask. They see whole transactions only, and at once when these are durable."""
+
+    def connection(self) -> AbstractContextManager[Database]:
+        """Raises BackpressureError when there is none in time."""
+
+    def stats(self) -> PoolStats: ...
+
+    def close(self) -> None: ...
