@@ -24,8 +24,9 @@ class Cancels:
             known = self._told[lease.row] = (lease, now + grace + _SPARE)
         return known[1]
 
-    def ended(self, row: int) -> None:
-        self._told.pop(row, None)
+    def ended(self, row: int, fence: int) -> None:
+        if row in self._told and self._told[row][0].fence == fence:
+            del self._told[row]
 
     def gone(self, worker: str) -> None:
         self._told = {row: entry for row, entry in self._told.items() if entry[0].worker != worker}

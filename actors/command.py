@@ -84,8 +84,16 @@ class CommandAgent(Agent):
         allowed = (*PASSED, *self.settings.environment.allow, _MARK)
         passed = {name: os.environ[name] for name in allowed if name in os.environ}
         self._environment = {**passed, **self.settings.environment.set, HOME: str(self._home)}
-        # A nursery that was killed together with its agent could not end what it ran.
-        end_tasks(str(self._home), f"{self._worker.rpartition('.')[0]}.")
+        self._end_what_was_left()
+
+    def _end_what_was_left(self) -> None:
+        """A nursery that was killed together with its agent could not end what it ran."""
+        name = self._worker.rpartition(".")[0]
+        started_before = self._home / "run" / "commands" / name  # the folder run is emptied before a squad starts
+        if started_before.exists():
+            end_tasks(str(self._home), f"{name}.")
+        started_before.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        started_before.touch(mode=0o600)
 
     def stop(self) -> None:
         self._nursery.close()

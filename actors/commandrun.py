@@ -24,8 +24,10 @@ from typing import IO, NamedTuple
 import psutil
 from setproctitle import setproctitle
 
+TITLE = ": commands"  # the end of the process's name in ps
+
 _CHUNK = 65_536
-_ERRORS_KEPT = 8_000  # bytes of standard error kept for the message's error
+_ERRORS_KEPT = 7_000  # bytes of standard error kept for the message's error
 _LONGEST_LINE = 4_000  # bytes of standard error that make one line of the log
 _LINGER = 0.5  # seconds for what a command left running to end by itself
 _GRACE = 2.0  # seconds between SIGTERM and SIGKILL
@@ -72,7 +74,7 @@ def nurse(jobs: Connection, control: socket.socket, title: str) -> None:
     _close_all_but({0, 1, 2, jobs.fileno(), control.fileno()})
     if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
-    setproctitle(f"squad: {title}: commands")
+    setproctitle(f"squad: {title}{TITLE}")
     with contextlib.suppress(_AgentGoneError, EOFError, OSError):
         while True:
             number, job = jobs.recv()

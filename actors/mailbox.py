@@ -10,9 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from squad.actors import arrivals, desk, logs
@@ -39,48 +37,36 @@ from squad.actors.protocol import (
 from squad.actors.rounds import Round
 from squad.actors.rules import Rules
 from squad.actors.watches import Watches
+from squad.actors.workers import Workers
 from squad.clock import SYSTEM, Clock
 from squad.errors import StoreError
 from squad.events import event
 from squad.store.backend import Backend
-from squad.store.rows import Running
 from squad.store.settlement import Settlement
 
 _GATHER = 0.001  # seconds that a busy round waits for company
 _BUSY = 0.002  # seconds since the last commit within which the squad counts as busy
-_IN_FLIGHT = 2.0  # seconds within which a delivery may still be on its way to its worker
 _AFTER_FAILURE = 0.5  # seconds before a failed transaction is tried again
-_REMEMBERED = 10_000  # workers whose end is remembered, so that a late Ready of theirs is not believed
 _KILLED = "the squad was killed while it was handled"
 
 _STOP = object()
 
 
-@dataclass(slots=True)
-class _Worker:
-    recipient: str = ""
-    address: Address = None
-    window: int = 0
-    held: dict[int, tuple[int, float]] = field(default_factory=dict)  # row -> fence, when delivered (monotonic)
-
-    @property
-    def room(self) -> int:
-        return self.window - len(self.held) if self.address is not None else 0
-
-
 class Broker(threading.Thread):
     """Owns the Writer. ``put`` and ``stop`` are for the actor.
 
-    On this thread ``send`` is called with answers, and ``evict`` with a worker whose process must be ended, and why.
+    On this thread ``send`` is called with answers, ``evict`` with a worker whose process must be ended, and why, and
+    ``crashed`` when the thread itself ends by an error that should not be.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that it works with
         self,
         writer: Backend,
         rules: Rules,
         send: Callable[[Address, Any], None],
         *,
         evict: Callable[[str, str], None] = lambda worker, why: None,
+        crashed: Callable[[], None] = lambda: None,
         clock: Clock = SYSTEM,
     ) -> None:
         super().__init__(name="writer", daemon=True)
@@ -88,11 +74,10 @@ class Broker(threading.Thread):
         self._rules = rules
         self._send = send
         self._evict = evict
+        self._crashed = crashed
         self._clock = clock
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._workers: dict[str, _Worker] = {}
-        self._by_recipient: dict[str, set[str]] = defaultdict(set)
-        self._gone: deque[str] = deque(maxlen=_REMEMBERED)
+        self._workers = Workers()
         self._waiting: set[str] = set()  # recipients that may have ready messages
         self._watches = Watches(writer)
         self._cancels = Cancels()
@@ -118,11 +103,11 @@ class Broker(threading.Thread):
         """
         living = set(alive or ())
         dead = set()
-        for row, fence, worker, _ in self._writer.open_leases():
-            if worker in living:
-                self._workers.setdefault(worker, _Worker()).held[row] = (fence, 0.0)
+        for lease in self._writer.open_leases():
+            if lease.worker in living:
+                self._workers.recover(lease)
             else:
-                dead.add(worker)
+                dead.add(lease.worker)
         with self._writer.transaction():
             now = self._clock.time()
             for worker in dead:
@@ -134,6 +119,13 @@ class Broker(threading.Thread):
     # -- the loop ---------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
+        try:
+            self._serve()
+        except Exception:
+            logs.logger("storage").exception("the writer's thread crashed")
+            self._crashed()
+
+    def _serve(self) -> None:
         stopping = False
         while not stopping:
             batch = self._gather()
@@ -193,7 +185,7 @@ class Broker(threading.Thread):
                 self._hand_out(now, done)
             changed = dict(self._writer.changed)
         self._committed_at = self._clock.monotonic()
-        self._commit(done, now)
+        self._commit(done)
         self._look_at_gauges(changed)
         for worker in overdue:
             self._evict(worker, "its handler went on with a cancelled message past its grace")
@@ -226,34 +218,28 @@ class Broker(threading.Thread):
             self._next_due = at
 
     def _ready(self, msg: Ready, sender: Address, now: float, done: Round) -> None:
-        if msg.worker in self._gone:
+        if not self._workers.heard(msg, sender):
             return
-        worker = self._workers.setdefault(msg.worker, _Worker())
-        worker.recipient, worker.address, worker.window = msg.recipient, sender, msg.window
-        self._by_recipient[msg.recipient].add(msg.worker)
         self._waiting.add(msg.recipient)
         if msg.want_state:
             done.answers.append((sender, State(*self._writer.state(msg.recipient))))
-        known = {row for row, _ in msg.held}
         for lease in self._cancels.of(msg.worker) if self._cancels else ():
             done.answers.append((sender, CancelLease(lease.row, lease.fence)))
-        lost = [
-            Running(row, fence, msg.worker, msg.recipient)
-            for row, (fence, delivered) in worker.held.items()
-            if row not in known and self._clock.monotonic() - delivered > _IN_FLIGHT
-        ]
+        lost = self._workers.lost(msg, self._clock.monotonic())
         if lost:
             logs.logger("storage").warning("%d deliveries to %s were lost on the way", len(lost), msg.worker)
             self._after(self._writer.requeue(lost, now), done)
-            done.returned.extend((msg.worker, lease.row) for lease in lost)
+            for lease in lost:
+                self._cancels.ended(lease.row, lease.fence)
+                done.returned.append((msg.worker, lease.row))
 
     def _settle(self, msg: Settle, sender: Address, now: float, done: Round) -> None:
         rules = self._rules
         settlement = self._writer.settle(msg.worker, msg.recipient, msg.outcomes, now, rules.retry, rules.for_handlers)
         for outcome, accepted in zip(msg.outcomes, settlement.accepted, strict=True):
             done.settled[msg.worker].append((outcome.row, outcome.fence, accepted))
-        known = self._workers.get(msg.worker)
-        if known is None or known.address is None:  # gone, or it has not introduced itself to this storage yet
+            self._cancels.ended(outcome.row, outcome.fence)
+        if self._workers.get(msg.worker) is None:  # gone, or it has not introduced itself to this storage yet
             done.answers.append((sender, Deliver((), tuple(done.settled.pop(msg.worker)))))
         self._after(settlement, done)
 
@@ -288,6 +274,8 @@ class Broker(threading.Thread):
     def _cancel(self, msg: Cancel, sender: Address, now: float, done: Round) -> None:
         settlement, running = self._writer.cancel(msg.task_id, msg.tree, now)
         self._after(settlement, done)
+        for lease in running:
+            self._due(self._cancels.add(lease, self._rules.grace(lease.recipient), now))
         done.cancelled += running
         done.answers.append((sender, Cancelled(msg.request, len(settlement.ended), len(running))))
 
@@ -328,21 +316,8 @@ class Broker(threading.Thread):
 
     def _hand_out(self, now: float, done: Round) -> None:
         """Claim ready messages for workers with room, the least loaded first."""
-        freed: dict[str, int] = defaultdict(int)
-        for name, settled in done.settled.items():
-            held = self._workers[name].held
-            freed[name] += len({row for row, _, _ in settled} & held.keys())
-        for name, _ in done.returned:
-            freed[name] += 1
-        for name, leases in done.leases.items():
-            freed[name] -= len(leases)
         for recipient in self._waiting:
-            rooms = [
-                (self._workers[name].room + freed[name], name)
-                for name in self._by_recipient[recipient]
-                if name not in done.gone
-            ]
-            for room, name in sorted(rooms, reverse=True):
+            for room, name in self._workers.rooms(recipient, done):
                 if room <= 0:
                     break
                 leases = self._writer.claim(recipient, name, room, now)
@@ -354,29 +329,19 @@ class Broker(threading.Thread):
 
     # -- after the commit -------------------------------------------------------------------------------------------
 
-    def _commit(self, done: Round, now: float) -> None:
+    def _commit(self, done: Round) -> None:
         self._waiting -= done.exhausted
-        for name, row in done.returned:
-            self._workers[name].held.pop(row, None)
+        self._workers.commit(done, self._clock.monotonic())
         for name in {*done.settled, *done.leases}:
-            worker = self._workers[name]
-            for row, _, _ in done.settled.get(name, ()):
-                worker.held.pop(row, None)
-                self._cancels.ended(row)
-            leases = done.leases.get(name, [])
-            worker.held.update({lease.row: (lease.fence, self._clock.monotonic()) for lease in leases})
-            self._send(worker.address, Deliver(tuple(leases), tuple(done.settled.get(name, ()))))
+            if (worker := self._workers.get(name)) is not None:
+                leases, settled = done.leases.get(name, ()), done.settled.get(name, ())
+                self._send(worker.address, Deliver(tuple(leases), tuple(settled)))
         for name in done.gone:
-            self._gone.append(name)
             self._cancels.gone(name)
-            worker_gone = self._workers.pop(name, None)
-            if worker_gone is not None:
-                self._by_recipient[worker_gone.recipient].discard(name)
+            self._workers.ended(name)
         for lease in done.cancelled:
-            self._due(self._cancels.add(lease, self._rules.grace(lease.recipient), now))
-            known = self._workers.get(lease.worker)
-            if known is not None and known.address is not None:
-                self._send(known.address, CancelLease(lease.row, lease.fence))
+            if (worker := self._workers.get(lease.worker)) is not None:
+                self._send(worker.address, CancelLease(lease.row, lease.fence))
         for address, answer in done.answers:
             self._send(address, answer)
         if done.ended and self._watches:

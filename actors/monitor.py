@@ -11,6 +11,7 @@ import psutil
 
 from squad.actors import logs, tree
 from squad.actors.base import Actor, receives
+from squad.actors.descendants import Descendants
 from squad.actors.protocol import (
     Address,
     Begin,
@@ -41,6 +42,7 @@ class Monitor(Actor):
         self._processes: dict[str, psutil.Process] = {}
         self._seen: dict[str, int] = {}  # worker -> readings so far
         self._roster = Roster(())
+        self._descendants = Descendants()
         self._sizers: dict[str, Sizer] = {}
         self._pool: Pool | None = None
 
@@ -92,6 +94,7 @@ class Monitor(Actor):
         self.after(max(self._config.monitor.interval, 10 * (time.monotonic() - started)), "read")
 
     def _read(self) -> None:
+        self._descendants.next_round()
         found = [
             (worker, *reading)
             for worker, pid, _ in self._roster.processes
@@ -104,7 +107,7 @@ class Monitor(Actor):
             self._size(readings)
 
     def _process(self, worker: str, pid: int) -> tuple[float, int] | None:
-        """CPU percent of one core since the last reading, and resident bytes."""
+        """CPU percent of one core since the last reading, and resident bytes; what it started is part of both."""
         try:
             process = self._processes.get(worker)
             if process is None or process.pid != pid:
@@ -112,10 +115,12 @@ class Monitor(Actor):
                 self._seen[worker] = 0
             self._seen[worker] += 1
             with process.oneshot():
-                return process.cpu_percent(), process.memory_info().rss
+                cpu, memory = process.cpu_percent(), process.memory_info().rss
+            cpu_below, memory_below = self._descendants.read(pid)
         except psutil.Error:  # it ended in between; the supervisor knows sooner than we do
             self._processes.pop(worker, None)
             return None
+        return cpu + cpu_below, memory + memory_below
 
     def _size(self, readings: Readings) -> None:
         depth = self._depths()

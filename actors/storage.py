@@ -7,7 +7,7 @@ arrived, does it in one transaction, and answers after the commit (group commit)
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 
@@ -84,9 +84,13 @@ class Storage(Actor):
             writer,
             rules,
             send=lambda address, out: self.post(lambda: self.tell(address, out)),
+            crashed=lambda: self.post(self._broker_crashed),
             evict=lambda worker, why: self.post(lambda: self.tell(self._supervisor, Evict(worker, why))),
             clock=self.clock,
         )
+
+    def _broker_crashed(self) -> NoReturn:
+        raise RuntimeError("the writer's thread has ended, and nothing can be stored")
 
     @receives(Configured)
     def on_configured(self, msg: Configured, sender: Address) -> None:

@@ -100,11 +100,14 @@ class LogFile:
         """
         with ExitStack() as files:
             parts = []
-            for file, end in self._until_here(files):
+            all_of_it = self._until_here(files)
+            for file, end in all_of_it:
                 start = _shortly_before(since, time_of, file, end)
                 parts.append((file, start, end))
                 if start:
                     break  # what comes before it is older still
+            for file, _ in all_of_it[len(parts) :]:
+                file.close()  # many logs may be read side by side
             for file, start, end in reversed(parts):
                 yield from _forward(file, start, end)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 PAST = 10.0  # seconds that a time may lie back: clocks differ, and a request may have to be repeated
+_SHOWN = 60  # characters of what is no time, in an error
 _LATEST = 253402300800.0  # the year 10000: ISO 8601 has no more digits
 
 
@@ -15,14 +16,14 @@ def parse_moment(value: str | float | datetime) -> float:
     A time without a zone is refused: it would mean something else on another machine.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str | datetime):
-        raise ValueError(f"{value!r} is no time: {_FORM}")
+        raise ValueError(f"{repr(value)[:_SHOWN]} is no time: {_FORM}")
     if isinstance(value, int | float):
-        return _within(float(value), value)
+        return _within(value, value)
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value.strip())
         except ValueError:
-            raise ValueError(f"{value!r} is no time: {_FORM}") from None
+            raise ValueError(f"{value[:_SHOWN]!r} is no time: {_FORM}") from None
     else:
         moment = value
     if moment.tzinfo is None:
@@ -40,8 +41,8 @@ def parse_coming(value: str | float | datetime, now: float) -> float:
 
 def _within(seconds: float, value: object) -> float:
     if not 0 <= seconds < _LATEST:
-        raise ValueError(f"{str(value)!r} is no time: it must lie between the years 1970 and 9999")
-    return seconds
+        raise ValueError(f"{str(value)[:_SHOWN]!r} is no time: it must lie between the years 1970 and 9999")
+    return float(seconds)
 
 
 _FORM = "write for example 2026-01-31T09:30:00+01:00, 2026-01-31T08:30:00Z, or seconds since the epoch"

@@ -1,13 +1,13 @@
 """The built-in message type ``squad.reply``: how a message ended that was sent with ``reply_to``.
 
-    @handles(Order)
-    def order(self, msg: Order, ctx: Context) -> None:
-        ctx.send("stock", Reserve(msg.item), reply_to=True, reply_timeout=60)
+@handles(Order)
+def order(self, msg: Order, ctx: Context) -> None:
+    ctx.send("stock", Reserve(msg.item), reply_to=True, reply_timeout=60)
 
-    @handles(Reply)
-    def reserved(self, msg: Reply, ctx: Context) -> None:
-        if msg.status == "completed":
-            ...
+@handles(Reply)
+def reserved(self, msg: Reply, ctx: Context) -> None:
+    if msg.status == "completed":
+        ...
 """
 
 from __future__ import annotations

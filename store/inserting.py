@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 
 from squad.store.rows import NewTask
@@ -72,8 +73,8 @@ def insert(session: Session, values: Sequence[Parameters]) -> list[bool]:
 
 
 def _count(session: Session, values: Sequence[Parameters]) -> None:
-    for parameters in values:
-        session.depths.add(parameters[_RECIPIENT], 1)  # type: ignore[arg-type]
+    for recipient, number in Counter(parameters[_RECIPIENT] for parameters in values).items():
+        session.depths.add(str(recipient), number)
 
 
 def storable(text: str) -> str:

@@ -137,6 +137,8 @@ class Writer:
                     self._connection.execute("ROLLBACK")
                 self._session.depths.roll_back()
                 raise
+        except sqlite3.ProgrammingError:
+            raise  # a bug, which trying again does not mend
         except sqlite3.Error as error:
             raise store_error(error, self.path) from error
 

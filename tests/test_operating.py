@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -71,7 +72,7 @@ def test_dead_letters(squad: RunningSquad) -> None:
     assert task in listed
     assert "there are no words in it" in shown
     squad.wait(task)
-    assert squad.task(task)["result"] == '{"words": 6}'
+    assert json.loads(squad.task(task)["result"]) == {"words": 6}
     run(squad, send)
     eventually(lambda: squad.counts().get(("count_words", "failed")) == 1, "a dead letter")
     listing, retry, drop = commands("Dead letters")[5:]

@@ -53,7 +53,7 @@ def check(file: Path | None, as_json: bool) -> None:
             {
                 "name": key,
                 "class": group[key].class_,
-                "command": None if group[key].command is None else shlex.join(group[key].command),
+                "command": None if group[key].class_ is not None else shlex.join(group[key].command or ()),
                 "types": sorted(handled[key]),
             }
             for key in group

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _TAIL = 50  # lines shown unless something else is said
 _WORKER = re.compile(r"-\d+$")  # behind a convoy's name
 _AT_ONCE = 1000  # lines
+_MOST_FILES = 65_536  # open at once, where nothing else limits them
 
 
 @click.command(
@@ -72,6 +74,7 @@ def command(  # noqa: PLR0913, PLR0917 - its options
     whole squad. A time from another day is shown with its date.
     """
     home = current_home()
+    _allow_many_files()
     follower = Follower(home.logs, wanted=_wanted(home, names))
     text = _as_json if as_json else Writer(sys.stdout.isatty() and colours(sys.stdout.fileno()), dated=True).text
     least = _LEVELS.index(level) if level else 0
@@ -106,6 +109,12 @@ def _wanted(home: Home, names: tuple[str, ...]) -> Callable[[str], bool]:
             hint = did_you_mean(name, known) or f"there are: {', '.join(sorted(known))}"
             raise UsageError(f"{name!r} has no log in {home.logs}", hint=hint)
     return lambda log: not names or log in names or _WORKER.sub("", log) in names
+
+
+def _allow_many_files() -> None:
+    """As many open files as this process may have: with --since all logs are read side by side."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_MOST_FILES if hard == resource.RLIM_INFINITY else hard, hard))
 
 
 def _in_tree(home: Home) -> set[str]:

@@ -38,6 +38,7 @@ agents:
          "{payload[to]}", "{type}", "a b", "{{}}", "*"], handles: [order], retry: {max_attempts: 1}}
   env: {command: [env], handles: [order], environment: {allow: [GIVEN, NOT_THERE], set: {SET: "a=b c"}}}
   script: {command: [./tool.sh], handles: [order], directory: sub}
+  told: {command: [cat], handles: [squad.reply]}
   keeper: {class: "BY_NAME:Keeper", retry: {max_attempts: 1}}
 convoys:
   pool: {command: [sh, -c, "echo $PPID; sleep 0.2"], handles: [order], min: 2, max: 2}
@@ -285,6 +286,19 @@ def test_each_line_of_output_is_a_message(squad, tmp_path):
     ]
 
 
+def test_a_command_may_ask_for_a_reply_and_a_command_may_get_it(squad, tmp_path):
+    order = line("args", "order", payload={"item": "x", "to": {}}, ttl="1h", reply_to="told", reply_timeout=60)
+    (tmp_path / "lines").write_text(order)
+    task = squad.send("fan", "sh", {"script": f"cat {tmp_path}/lines"})
+    squad.wait(task, tree=True)
+    [asked] = squad.query("SELECT * FROM tasks WHERE parent_id = ? AND type = 'order'", task)
+    assert asked["expires_at"]
+    [reply] = eventually(lambda: squad.query("SELECT * FROM tasks WHERE recipient = 'told'"), "a reply")
+    squad.wait(reply["task_id"])
+    got = json.loads(squad.task(reply["task_id"])["result"])["payload"]
+    assert (got["of"], got["status"], got["result"][0]) == (asked["task_id"], "completed", "x")
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
@@ -306,6 +320,10 @@ def test_each_line_of_output_is_a_message(squad, tmp_path):
         ([line("cat", "note", payload={"text": "x"}, priority=11)], ["line 1: priority: must be 1 (highest) to 10"]),
         ([line("cat", "note", payload={"text": "x"}, delay="soon")], ["line 1: "]),
         (['{"type": "note", "payload": []}'], ["line 1: recipient: is missing", "line 1: payload: must be a JSON obj"]),
+        (
+            [line("cat", "note", payload={"text": "x"}, at="2001-01-01T00:00:00Z", reply_to="cat")],
+            ["line 1: at: ", "line 1: reply_to: cat does not handle 'squad.reply'"],
+        ),
         (["\udcff"], ["line 1: is not JSON: 'utf-8' codec can't decode"]),
         (["x" * 20_000], ["is longer than output_limit, 10,000 bytes"]),
     ],
@@ -447,6 +465,36 @@ def test_agent_and_nursery_killed_at_once_leave_nothing_to_the_next(own, tmp_pat
     squad.wait(task)
     assert squad.task(task)["attempts"] == 2
     assert gone(me)
+
+
+def test_what_a_command_takes_of_the_machine_is_its_agents(own, tmp_path):
+    squad = own(ONE.replace("FOLDER", str(tmp_path)) + "monitor: {interval: 100ms}\n")
+    idle = eventually(lambda: squad.tree()["sh"]["memory_bytes"], "a reading")
+    greedy = "x = bytearray(100_000_000)\nwhile True: pass"
+    squad.send("sh", "sh", {"script": f"{sys.executable} -c '{greedy}' & wait"})
+    row = eventually(
+        lambda: (row := squad.tree()["sh"])["memory_bytes"] > idle + 100_000_000 and row["cpu_percent"] > 10 and row,
+        "the command's memory and time",
+    )
+    assert row["memory_bytes"] < idle + 160_000_000
+    squad.cli("stop", "--force")
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_cancelled_message_ends_its_command_and_the_agent_goes_on(own, tmp_path, deaf):
+    squad = own(ONE.replace("FOLDER", str(tmp_path)).replace("sh: {command", "sh: {cancel_grace: 700ms, command"))
+    agent = squad.tree()["sh"]["pid"]
+    trap = "trap '' TERM" if deaf else "trap 'touch told; exit 1' TERM"
+    script = f"{trap}; setsid sleep 300 & echo $! > stray; echo $$ > me; while :; do sleep 0.05; done"
+    task = squad.send("sh", "sh", {"script": script})
+    pids = [squad.pid_in("me"), squad.pid_in("stray")]
+    squad.cli("message", "cancel", task)
+    squad.wait(task)
+    assert squad.task(task)["status"] == "cancelled"
+    eventually(lambda: all(map(gone, pids)), "the command and its grandchild are gone", 5.0)
+    assert (tmp_path / "told").exists() is not deaf
+    assert json.loads(squad.run("sh", "sh", script="echo 1")["result"]) == 1
+    assert squad.tree()["sh"]["pid"] == agent
 
 
 def test_a_stop_lets_a_command_finish(own, tmp_path):

@@ -44,7 +44,9 @@ def test_names_that_do_not_fit_together_are_found() -> None:
     assert sentences({"a": ["zed"]}) == ["a starts after 'zed', which is neither an agent nor a convoy"]
     assert sentences({}, g=["x"]) == ["the group g has a member 'x', which is neither an agent nor a convoy"]
     assert sentences({}, g=["a"], h=["a"]) == ["a is in two groups, or twice in one: g and h"]
-    assert sentences({"a": ["b"], "b": ["c"], "c": ["a"]}) == ["a after b after c after a: a circle, so none could start"]
+    assert sentences({"a": ["b"], "b": ["c"], "c": ["a"]}) == [
+        "a after b after c after a: a circle, so none could start"
+    ]
 
 
 def test_circles() -> None:

@@ -136,7 +136,7 @@ def test_standard_error_in_the_log_is_bounded(room):
     ended = room.run("yes | head -c 1000000 >&2", limit=1000)
     assert sum(map(len, room.heard)) < 1100
     assert room.heard[-1].endswith("… and more, which is not logged")
-    assert len(ended.errors) == 8000
+    assert len(ended.errors) == 7000
 
 
 @given(st.lists(st.binary(max_size=30)), st.integers(1, 40))

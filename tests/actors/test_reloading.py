@@ -22,6 +22,7 @@ agents:
 convoys:
   pool: {class: "./agents.py:Pool", min: 1, max: 3}
 """
+NEW = "  c: {class: './agents.py:Worker'}\nconvoys:"
 
 
 def planned(new: str, old: str = BASE, **prints: str) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def test_a_changed_type_restarts_who_handles_it() -> None:
     old = BASE + "types: {echo: {fields: {text: str}}, other: {fields: {}}}\n"
     assert planned(old, old) == {}
     found = planned(old.replace("text: str", "text: int"), old)
-    assert [(one["name"], one["reason"]) for one in found["restart"]][0] == ("a", "the type echo changed")
+    assert found["restart"][0] == {"name": "a", "reason": "the type echo changed"}
     assert [one["name"] for one in found["restart"]] == ["a", "b", "pool", "gateway"]
     assert planned(old.replace("other: {fields: {}}", "other: {fields: {n: int}}"), old) == {}
     assert planned(old.replace("{text: str}", "{text: str}, retry: {max_attempts: 1}"), old) == {
@@ -118,7 +119,12 @@ def test_a_reload_does_what_its_dry_run_says_and_loses_nothing(squad: RunningSqu
     slow = squad.send("a", "misbehave", {"how": "sleep", "seconds": 0.5, "path": str(begun)})
     waiting = [squad.send(name, "count") for name in ("a", "b") for _ in range(20)]
     (a,), (b,) = squad.pids("a"), squad.pids("b")
-    edit(squad, lambda t: t.replace("a: {", "a: {options: {x: 1}, ").replace("convoys:", "  c: {class: './agents.py:Worker'}\nconvoys:"))
+    edit(
+        squad,
+        lambda t: t.replace("a: {", "a: {options: {x: 1}, ").replace(
+            "convoys:", "  c: {class: './agents.py:Worker'}\nconvoys:"
+        ),
+    )
     shown = json.loads(squad.cli("reload", "--dry-run", "-o", "json").stdout)
     assert (shown["start"], shown["stop"], shown["done"]) == (["c"], [], False)
     assert {"name": "a", "reason": "options changed"} in shown["restart"]
@@ -164,7 +170,7 @@ def test_a_configuration_with_mistakes_leaves_the_squad_alone(squad: RunningSqua
 
 
 def test_a_tree_that_is_started_again_runs_what_was_reloaded(squad: RunningSquad) -> None:
-    edit(squad, lambda t: t.replace("convoys:", "  c: {class: './agents.py:Worker'}\nconvoys:"))
+    edit(squad, lambda t: t.replace("convoys:", NEW))
     squad.cli("reload")
     eventually(lambda: squad.tree().get("c", {}).get("state") == "idle", "c")
     edit(squad, lambda t: "not: [valid")

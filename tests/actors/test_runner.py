@@ -6,6 +6,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from squad.actors.blackbox import BlackBox, read
 from squad.actors.context import Context, SendRate, StateCell
 from squad.actors.handlers import Agent, handles
-from squad.actors.runner import Runner, Workbench
+from squad.actors.runner import Runner, Tray, Workbench
 from squad.errors import RateLimitError, Refuse, RetryAfter
 from squad.messages import message
 from squad.store.rows import Lease, Outcome
@@ -35,6 +36,7 @@ class Other:
 class Worker(Agent):
     def start(self) -> None:
         self.gate = threading.Event()
+        self.begun = threading.Event()
 
     @handles(Do)
     def do(self, msg: Do, ctx: Context) -> Any:  # noqa: PLR0911, PLR0912 - one answer for each thing to do
@@ -67,7 +69,17 @@ class Worker(Agent):
             case "surrogate":
                 return "\ud800"
             case "wait":
+                self.begun.set()
                 self.gate.wait(10)
+            case "until-cancelled":
+                self.begun.set()
+                deadline = time.monotonic() + 10
+                while not ctx.cancelled:
+                    assert not self.gate.wait(0.005)
+                    assert time.monotonic() < deadline
+                return "cancelled"
+            case "is-cancelled":
+                return ctx.cancelled
         return None
 
     @handles(Other)
@@ -232,6 +244,42 @@ def test_a_wait_for_tokens_ends_when_the_agent_stops(tmp_path: Path) -> None:
     bench.runner.wind_up()
     assert bench.outcomes.get(timeout=10).kind == "retry"
     bench.close()
+
+
+def test_only_the_handler_of_a_cancelled_lease_is_told(bench: Bench) -> None:
+    waits, follows = bench.lease("until-cancelled"), bench.lease("is-cancelled")
+    assert not bench.runner.cancel(waits.claim)  # nothing is in hand
+    bench.runner.tray.put([waits, follows])
+    assert bench.ready.wait(10)
+    assert bench.made[0].begun.wait(10)
+    assert not bench.runner.cancel(follows.claim)
+    assert not bench.runner.cancel((waits.row, waits.fence + 1))
+    assert bench.runner.cancel(waits.claim)
+    assert bench.outcomes.get(timeout=10).result == '"cancelled"'
+    assert bench.outcomes.get(timeout=10).result == "false"
+
+
+def test_a_handler_is_told_once(bench: Bench) -> None:
+    lease = bench.lease("wait")
+    bench.runner.tray.put([lease])
+    assert bench.ready.wait(10)
+    assert bench.made[0].begun.wait(10)
+    assert [bench.runner.cancel(lease.claim) for _ in range(3)] == [True, False, False]
+
+
+def test_when_the_agent_winds_up_every_handler_is_told(bench: Bench) -> None:
+    bench.runner.wind_up()
+    assert bench.run("is-cancelled").result == bench.run("is-cancelled").result == "true"
+
+
+def test_a_lease_can_be_taken_off_the_tray() -> None:
+    tray = Tray()
+    leases = [Lease(row, 1, f"id-{row}", "cli", "do", "{}", 5, 1, "root") for row in range(3)]
+    tray.put(leases)
+    assert tray.remove((1, 1))
+    assert not tray.remove((1, 1))
+    assert not tray.remove((2, 7))
+    assert tray.withdraw() == [leases[0], leases[2]]
 
 
 def test_rate_limit_errors_say_when(tmp_path: Path) -> None:

@@ -64,8 +64,7 @@ def test_an_agent_that_cannot_start_is_quarantined_with_its_reason(start: Start,
     try:
         with pytest.raises(AssertionError, match="not within"):
             squad.start(timeout=3)  # it never gets ready
-        row = squad.tree()["broken"]
-        assert row["state"] == "quarantined"
+        row = eventually(lambda: (r := squad.tree().get("broken")) and r["state"] == "quarantined" and r, "quarantined")
         assert "RuntimeError: no licence" in row["last_error"]
         assert squad.stop() == 0
     finally:

@@ -160,10 +160,7 @@ def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.
     unfinished = [{"agent": "a", "id": "i", "type": "t"}]
     gateway.home.last_stop.write_text(json.dumps({"at": ago(1), "forced": False, "unfinished": unfinished}))
     made.add("squad status", run("status", "-o", "json"))
-    gateway.home.logs.mkdir()
-    log = {"at": ago(1), "level": "ERROR", "name": "a", "pid": 1, "message": "m", "error": "File x"}
-    (gateway.home.logs / "a.jsonl").write_text(f"{json.dumps(log)}\n")
-    made.found["squad logs"].append(json.loads(run("logs", "-o", "json").stdout))  # lines without a version
+    _add_logs(made, run, gateway)
     gateway.home.path.chmod(0o755)
     made.add("squad doctor", run("doctor", "--fix", "-o", "json"))
     return made
@@ -179,6 +176,14 @@ def _add_desk(made: Documents, run: Run, gateway: FakeGateway, task: str) -> Non
     for verb in ("retry", "drop"):
         gateway.on(f"POST /v1/dead/{verb}", (200, {"count": 1, "ids": [task]}))
         made.add(f"squad dead {verb}", run("dead", verb, task, "-o", "json"))
+
+
+def _add_logs(made: Documents, run: Run, gateway: FakeGateway) -> None:
+    """Lines without a version."""
+    gateway.home.logs.mkdir()
+    log = {"at": ago(1), "level": "ERROR", "name": "a", "pid": 1, "message": "m", "error": "File x"}
+    (gateway.home.logs / "a.jsonl").write_text(f"{json.dumps(log)}\n")
+    made.found["squad logs"].append(json.loads(run("logs", "-o", "json").stdout))
 
 
 def test_every_field_is_described_and_every_described_field_is_there(documents: Documents) -> None:

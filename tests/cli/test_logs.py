@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -111,6 +112,18 @@ class TestWhatIsThere:
         assert run("logs", "scanner", "-o", "json").stdout == (
             (logs / "scanner.jsonl.1").read_text() + (logs / "scanner.jsonl").read_text()
         )
+
+    def test_more_logs_than_files_may_be_open_at_first(self, home: Home) -> None:
+        home.logs.mkdir()
+        for number in range(200):
+            for rotated in ("", ".1"):
+                (home.logs / f"agent-{number}.jsonl{rotated}").write_text(record(60, f"agent-{number}", "here"))
+        command = [sys.executable, "-m", "squad.cli", "logs", "--since", "1h", "-o", "json"]
+        limited = f"ulimit -S -n 64 && exec {shlex.join(command)}"
+        done = subprocess.run(
+            ["/bin/sh", "-c", limited], cwd=home.path.parent, capture_output=True, text=True, timeout=60, check=True
+        )
+        assert len(done.stdout.splitlines()) == 400
 
     def test_what_is_no_record_becomes_one(self, run: Run, logs: Path) -> None:
         (logs / "torn.jsonl").write_bytes(b'{"at": "2026\n\xff\x1b[2J\n' + record(0, "torn", "\x9b2J").encode())

@@ -18,6 +18,7 @@ from tests.running import ROOT, RunningSquad, eventually
 
 CONFIG = f"""
 name: desk
+supervision: {{shutdown: 2s}}
 agents:
   worker:
     class: {ROOT}/tests/actors/squads/agents.py:Worker

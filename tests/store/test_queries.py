@@ -9,7 +9,7 @@ import pytest
 from peewee import Database
 
 from squad.errors import UsageError
-from squad.store import queries
+from squad.store import choices, queries
 from squad.store.database import open_reader
 from squad.store.queries import Filter
 from squad.store.rows import NewTask, Outcome
@@ -58,10 +58,24 @@ def database(writer: Writer, path: Path, task: Make) -> Iterator[Database]:
         (Filter(sender="scanner", status="failed"), [2]),
         (Filter(since=NOW + 60), [5]),
         (Filter(since=NOW + 61), []),
+        (Filter(ended_since=NOW + 1), [2, 1]),
+        (Filter(ended_since=NOW + 2), [2]),
+        (Filter(ended_since=NOW + 3), []),
+        (Filter(error="SUCH File"), [2]),
+        (Filter(error="%"), []),
     ],
 )
 def test_messages(database: Database, which: Filter, rows: list[int]) -> None:
     assert [found.row for found in queries.messages(database, which)] == rows
+
+
+def test_choosing_many(database: Database) -> None:
+    checks = Filter(agent="checker")
+    found = choices.chosen(database, checks)
+    assert found[0] == (CHILD, "checker", "check")
+    assert choices.count(database, checks) == len(found) == 3
+    assert choices.chosen(database, checks, 2) == found[:2]
+    assert (choices.count(database, Filter()), choices.count(database, Filter(agent="nobody"))) == (5, 0)
 
 
 def test_messages_by_pages(database: Database) -> None:

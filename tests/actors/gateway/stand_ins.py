@@ -20,9 +20,25 @@ from squad.actors.gateway.bridge import Bridge
 from squad.actors.gateway.catalogue import Catalogue
 from squad.actors.gateway.intake import Intake
 from squad.actors.gateway.listening import SameUser, listen
-from squad.actors.protocol import Inspect, Reply, Resize, Restart, Submit, SubmitDone, Tree, Unwatch, Watch
+from squad.actors.protocol import (
+    Cancel,
+    Cancelled,
+    Desk,
+    DeskDone,
+    Inspect,
+    Refusal,
+    Reply,
+    Resize,
+    Restart,
+    Submit,
+    SubmitDone,
+    Tree,
+    Unwatch,
+    Watch,
+)
 from squad.config.schedules import ScheduleConfig
 from squad.config.schema import RateConfig
+from squad.errors import SquadError
 from squad.messages import MessageType, message, type_of
 from squad.store.rows import NewTask, Submitted
 
@@ -112,6 +128,9 @@ class StandIn:
         self.said: list[Any] = []  # everything that was told to anybody
         self.silent: set[str] = set()  # "storage", "supervisor"
         self.error = ""  # what the storage says instead of storing
+        self.full: set[str] = set()  # recipients with full mailboxes
+        self.dead: tuple[str, ...] = ()  # what the desk finds
+        self.desk_error: SquadError | None = None
         self.tree = TREE
         self.refusal = ""  # what the supervisor says to orders
         self.depths: Mapping[str, int] = {"scanner": 4}
@@ -140,6 +159,10 @@ class StandIn:
             return
         if isinstance(msg, Submit):
             self.bridge.submit_done(self._store(msg))
+        elif isinstance(msg, Cancel):
+            self.bridge.answer(msg.request, Cancelled(msg.request, 2, 1))
+        elif isinstance(msg, Desk):
+            self.bridge.answer(msg.request, DeskDone(msg.request, self.dead, self.desk_error))
         elif isinstance(msg, Watch):
             self.watches[msg.request] = msg
             if msg.task_id in self.ended:
@@ -157,12 +180,24 @@ class StandIn:
     def _store(self, msg: Submit) -> SubmitDone:
         if self.error:
             return SubmitDone(msg.request, (), self.error)
-        results = []
-        for task in msg.rows:
-            first = self.keys.setdefault((task.recipient, task.key), task.task_id) if task.key else task.task_id
-            results.append(Submitted(first, first in self.stored))
-            self.stored.setdefault(first, task)
-        return SubmitDone(msg.request, tuple(results))
+        results: list[Submitted] = []
+        refused = []
+        start = 0
+        for number, size in enumerate(msg.groups):
+            part = msg.rows[start : start + size]
+            start += size
+            if any(task.recipient in self.full for task in part):
+                refused.append((number, Refusal("the mailbox is full", "wait", full=True)))
+            else:
+                results += map(self._keep, part)
+        error = refused[0][1].error if refused and not results else ""
+        return SubmitDone(msg.request, tuple(results), error, tuple(refused))
+
+    def _keep(self, task: NewTask) -> Submitted:
+        first = self.keys.setdefault((task.recipient, task.key), task.task_id) if task.key else task.task_id
+        known = first in self.stored
+        self.stored.setdefault(first, task)
+        return Submitted(first, known)
 
     def end(self, task_id: str) -> None:
         """A message ends: whoever watches it is told."""
@@ -176,6 +211,10 @@ class StandIn:
 
     def exists(self, task_id: str) -> bool:
         return task_id in self.stored
+
+    def meant_for(self, task_id: str) -> tuple[str, str] | None:
+        found = self.stored.get(task_id)
+        return None if found is None else (found.recipient, found.type)
 
     def pool(self) -> Mapping[str, int]:
         return {"size": 20, "in_use": 1}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from squad.actors.gateway import listening
 from squad.actors.protocol import Inspect, Resize, Restart, Submit
 from squad.client import Client
 from squad.config.schema import RateConfig
-from squad.errors import RateLimitError, RefusedError
+from squad.errors import QueueFullError, RateLimitError, RefusedError, UsageError
 from squad.home import Home
 from squad.ids import new_id
 from tests.actors.gateway.stand_ins import TREE, Served, row
@@ -183,7 +184,36 @@ def test_a_batch_is_stored_in_order(served: Served) -> None:
     status, answer = served.call("POST", "/v1/messages/batch", lines(*({**GOOD, "id": task_id} for task_id in ids)))
     assert (status, answer["ids"]) == (201, ids)
     assert list(served.inside.stored) == ids
-    assert [len(msg.rows) for msg in served.inside.said if isinstance(msg, Submit)] == [1000, 1000, 500]
+    assert [len(msg.rows) for msg in served.inside.said if isinstance(msg, Submit)] == [2500]
+
+
+def test_a_send_to_a_full_mailbox(served: Served) -> None:
+    served.inside.full.add("scanner")
+    status, error = served.error("POST", "/v1/messages", json.dumps(GOOD))
+    assert status == 429
+    assert (error["message"], error["hint"], error["exit"]) == ("the mailbox is full", "wait", 2)
+    assert (error["kind"], "retry_after" in error) == ("queue_full", False)
+    assert served.send(recipient="checker", type="scan", payload={"path": "x"})[0] == 201
+
+
+def test_a_client_says_that_a_mailbox_is_full(served: Served, home: Path) -> None:
+    served.inside.full.add("scanner")
+    with Client(Home(home)) as client, pytest.raises(QueueFullError, match="the mailbox is full") as caught:
+        client.send("scanner", "scan", {"path": "x"})
+    assert (caught.value.hint, caught.value.exit) == ("wait", 2)
+
+
+def test_a_time_and_a_time_to_live(served: Served, home: Path) -> None:
+    at = datetime.now(UTC) + timedelta(hours=1)
+    with Client(Home(home)) as client:
+        first = client.send("scanner", "scan", {"path": "x"}, at=at, ttl="10m")
+        second = client.send("scanner", "scan", {"path": "x"}, at=at.isoformat())
+        with pytest.raises(RefusedError, match="has passed already"):
+            client.send("scanner", "scan", {"path": "x"}, at=at - timedelta(hours=2))
+        with pytest.raises(UsageError, match="has no time zone"):
+            client.send("scanner", "scan", {"path": "x"}, at="2030-01-31T09:30:00")
+    times = [(row.not_before, row.expires_at) for row in map(served.inside.stored.__getitem__, (first, second))]
+    assert times == [(at.timestamp(), at.timestamp() + 600), (at.timestamp(), None)]
 
 
 def test_a_batch_with_wrong_lines_names_them_and_stores_nothing(served: Served) -> None:

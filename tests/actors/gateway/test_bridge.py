@@ -10,8 +10,8 @@ import pytest
 
 from squad.actors.gateway import bridge as module
 from squad.actors.gateway.bridge import SilenceError
-from squad.actors.protocol import Inspect, Submit, SubmitDone, Tree, Unwatch, Watch
-from squad.errors import StoreError
+from squad.actors.protocol import Cancel, Cancelled, Inspect, Submit, SubmitDone, Tree, Unwatch, Watch
+from squad.errors import QueueFullError, StoreError
 from squad.ids import new_id
 from squad.store.rows import NewTask, Submitted
 from tests.actors.gateway.stand_ins import StandIn
@@ -51,22 +51,8 @@ def submits(inside: StandIn) -> list[Submit]:
     return [msg for msg in inside.said if isinstance(msg, Submit)]
 
 
-def test_results_come_in_order_and_packets_are_bounded(inside: StandIn) -> None:
-    many = rows(2500)
-    done = run(inside, lambda: inside.bridge.submit(many))
-    assert done == [Submitted(task.task_id, False) for task in many]
-    assert [len(msg.rows) for msg in submits(inside)] == [1000, 1000, 500]
-
-
-def test_large_payloads_make_smaller_packets(inside: StandIn) -> None:
-    run(inside, lambda: inside.bridge.submit(rows(7, "x" * 1_500_000)))
-    assert [len(msg.rows) for msg in submits(inside)] == [2, 2, 2, 1]
-    run(inside, lambda: inside.bridge.submit(rows(1, "x" * 5_000_000)))
-    assert len(submits(inside)) == 5
-
-
-def test_requests_that_come_together_share_a_packet_and_each_gets_its_own(inside: StandIn) -> None:
-    sends = [rows(count) for count in (1, 2, 3) * 10]
+def together(inside: StandIn, *sends: list[NewTask]) -> Any:
+    """What comes of sends that reach the actor side at the same time."""
 
     async def body() -> Any:
         busy = threading.Event()
@@ -74,12 +60,74 @@ def test_requests_that_come_together_share_a_packet_and_each_gets_its_own(inside
         waiting = [asyncio.ensure_future(inside.bridge.submit(send)) for send in sends]
         await asyncio.sleep(0)  # all have begun
         busy.set()
-        return await asyncio.gather(*waiting)
+        return await asyncio.gather(*waiting, return_exceptions=True)
 
     def assert_set(event: threading.Event) -> None:
         assert event.wait(10)
 
-    done = run(inside, body)
+    return run(inside, body)
+
+
+def test_a_request_is_one_packet_however_large_it_is(inside: StandIn) -> None:
+    many = rows(2500, "x" * 3000)
+    done = run(inside, lambda: inside.bridge.submit(many))
+    assert done == [Submitted(task.task_id, False) for task in many]
+    assert [(len(msg.rows), msg.groups) for msg in submits(inside)] == [(2500, (2500,))]
+
+
+def test_packets_that_requests_share_are_bounded(inside: StandIn) -> None:
+    together(inside, *(rows(400) for _ in range(3)), *(rows(1, "x" * 3_000_000) for _ in range(2)))
+    assert [msg.groups for msg in submits(inside)] == [(400, 400), (400, 1), (1,)]
+
+
+def test_a_request_that_is_refused_does_no_harm_to_the_others(inside: StandIn) -> None:
+    inside.full.add("scanner")
+    other = [row._replace(recipient="checker") for row in rows(2)]
+    first, second, third = together(inside, rows(3), other, rows(1))
+    assert second == [Submitted(row.task_id, False) for row in other]
+    for error in (first, third):
+        assert isinstance(error, QueueFullError)
+        assert (error.message, error.hint) == ("the mailbox is full", "wait")
+    assert first is not third
+    (all_refused,) = together(inside, rows(1))
+    assert isinstance(all_refused, QueueFullError)
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_the_storage_is_asked_again_only_where_that_does_no_harm(inside: StandIn, again: bool) -> None:
+    def asks() -> list[Cancel]:
+        return [msg for msg in inside.said if isinstance(msg, Cancel)]
+
+    async def body() -> Any:
+        inside.silent.add("old")
+        await settled(inside, lambda: inside.bridge.storage_at("old"))
+        asking = asyncio.ensure_future(
+            inside.bridge.ask_storage(lambda number: Cancel(number, "m", False), again=again)
+        )
+        await until(asks)
+        await settled(inside, lambda: inside.bridge.storage_at("storage"))
+        if again:
+            return await asking
+        asking.cancel()
+        await asyncio.wait([asking])
+        return None
+
+    answer = run(inside, body)
+    assert len(asks()) == (2 if again else 1)
+    if again:
+        assert answer == Cancelled(asks()[0].request, 2, 1)
+
+
+def test_a_storage_that_does_not_say_whether_it_was_done(inside: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SUBMIT_LIMIT", 0.05)
+    inside.silent.add("storage")
+    with pytest.raises(SilenceError, match="it is not known whether it was done"):
+        run(inside, lambda: inside.bridge.ask_storage(lambda number: Cancel(number, "m", False), again=True))
+
+
+def test_requests_that_come_together_share_a_packet_and_each_gets_its_own(inside: StandIn) -> None:
+    sends = [rows(count) for count in (1, 2, 3) * 10]
+    done = together(inside, *sends)
     assert [[task_id for task_id, _ in part] for part in done] == [[task.task_id for task in send] for send in sends]
     assert len(submits(inside)) == 1
 
@@ -94,19 +142,6 @@ def test_an_error_of_the_store_reaches_every_request(inside: StandIn) -> None:
     assert [str(error) for error in errors] == [inside.error] * 3
     assert all(isinstance(error, StoreError) for error in errors)
     assert len({id(error) for error in errors}) == 3
-
-
-def test_an_error_half_way_says_how_much_is_queued(inside: StandIn) -> None:
-    real = inside._store
-
-    def store(msg: Submit) -> SubmitDone:
-        inside.error = "" if len(submits(inside)) == 1 else "the disk is full"
-        return real(msg)
-
-    inside._store = store  # type: ignore[method-assign]
-    with pytest.raises(StoreError) as caught:
-        run(inside, lambda: inside.bridge.submit(rows(1500)))
-    assert caught.value.message == "the disk is full; 1000 of the 1500 messages are queued"
 
 
 def test_a_new_storage_hears_again_what_the_old_one_did_not_answer(inside: StandIn) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from squad.actors.gateway import intake as module
 from squad.actors.gateway.intake import Batch, Intake
-from squad.actors.gateway.reading import IntakeError, TooLargeError
+from squad.actors.gateway.reading import IntakeError, TooLargeError, is_id
 from squad.store.rows import NewTask
 from tests.actors.gateway.stand_ins import CATALOGUE, SCAN
 
@@ -39,12 +39,22 @@ def without(field: str) -> dict[str, Any]:
 def test_a_message_with_nothing_but_what_is_needed() -> None:
     row = one()
     assert row == NewTask(row.task_id, "cli", "scanner", "scan", '{"path":"x"}', 5)
-    assert module.is_id(row.task_id)
+    assert is_id(row.task_id)
 
 
 def test_a_message_with_everything() -> None:
     row = one(id=ID, priority=1, sender="tests of ours", delay=2.5, key="k")
     assert row == NewTask(ID, "tests of ours", "scanner", "scan", '{"path":"x"}', 1, not_before=NOW + 2.5, key="k")
+
+
+def test_times() -> None:
+    row = one(at="2023-11-14T23:30:00+01:00", ttl=90)
+    assert (row.not_before, row.expires_at) == (NOW + 1000, NOW + 1090)  # it counts from when it may be handled
+    row = one(delay=10, ttl=0.5)
+    assert (row.not_before, row.expires_at) == (NOW + 10, NOW + 10.5)
+    row = one(at=NOW - 5, ttl=90)  # a little late: clocks differ, and requests are repeated
+    assert (row.not_before, row.expires_at) == (NOW - 5, NOW + 90)
+    assert one(ttl=90).expires_at == NOW + 90
 
 
 def test_the_payload_is_stored_compact_and_readable() -> None:
@@ -61,6 +71,17 @@ def test_the_payload_is_stored_compact_and_readable() -> None:
         ({"priority": 5.0}, "priority must be a whole number from 1 (highest) to 10 (lowest), not 5.0"),
         ({"priority": None}, "priority must be a whole number from 1 (highest) to 10 (lowest), not null"),
         ({"delay": -1}, "delay must be a number of seconds from 0 to 1,000,000,000, not -1"),
+        ({"at": True}, "at must be a time: ISO 8601 with its zone, or seconds since the epoch, not true"),
+        ({"at": "soon"}, "at 'soon' is no time: write for example 2026-01-31T09:30:00+01:00"),
+        ({"at": "2030-01-31T09:30:00"}, "at '2030-01-31T09:30:00' has no time zone: write Z for UTC"),
+        ({"at": "2020-01-31T09:30:00Z"}, "at '2020-01-31T09:30:00Z' has passed already"),
+        ({"at": NOW - 60}, f"at '{NOW - 60}' has passed already"),
+        ({"at": NOW + 60, "delay": 5}, "at cannot be given together with delay"),
+        ({"at": 10**400}, "at '1000000000000000000000000000000000000000000000000000"),
+        ({"at": "x" * 500}, "at 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' is no time"),
+        ({"at": -1}, "at '-1' is no time: it must lie between the years 1970 and 9999"),
+        ({"ttl": 0}, "ttl must be a number of seconds, more than 0, up to 1,000,000,000, not 0"),
+        ({"ttl": "10s"}, "ttl must be a number of seconds, more than 0, up to 1,000,000,000, not '10s'"),
         ({"delay": "10s"}, "delay must be a number of seconds from 0 to 1,000,000,000, not '10s'"),
         ({"delay": 1e300}, "delay must be a number of seconds from 0 to 1,000,000,000, not 1e+300"),
         ({"delay": 10**400}, "delay must be a number of seconds from 0 to 1,000,000,000, not 1000000"),
@@ -183,7 +204,7 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
 )
-fields = ["id", "recipient", "type", "payload", "priority", "sender", "delay", "key", "odd"]
+fields = ["id", "recipient", "type", "payload", "priority", "sender", "delay", "at", "ttl", "key", "odd"]
 
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(fields, values)), st.booleans())
