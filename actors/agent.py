@@ -9,8 +9,6 @@ from collections import deque
 from pathlib import Path
 from typing import Any, NoReturn
 
-import psutil
-
 from squad.actors import logs, readiness
 from squad.actors.base import Actor, receives
 from squad.actors.blackbox import BlackBox
@@ -91,8 +89,7 @@ class AgentActor(Actor):
         self._vocabulary = Vocabulary(msg.config)
         self.set_title(msg.spec.name)
         self.log_to(self._home, msg.spec.name, msg.config.logging)
-        process = psutil.Process()
-        self.tell(sender, Started(self._worker, process.pid, process.create_time()))
+        self.tell(sender, Started(self._worker))
         self._set_rates(msg.extra.get("share", 1))
         if msg.spec.stateful:
             self.tell(self._storage, Ready(msg.spec.recipient, self._worker, 0, want_state=True))

@@ -86,14 +86,13 @@ def _fitting(writer: Backend, rows: Rows, bound: BoundOf, now: float) -> list[Su
 
 
 def _full(recipient: str, waiting: int, more: int, limit: int) -> QueueFullError:
-    wait = "1 message waits" if waiting == 1 else f"{waiting:,} messages wait"
-    what = (
-        f"the mailbox of {recipient!r} is full: {wait} there, and its limit is {limit:,}"
-        if more == 1
-        else f"{more:,} more messages do not fit the mailbox of {recipient!r}: {wait} there, and its limit is {limit:,}"
-    )
+    there = f"{waiting:,} message{' waits' if waiting == 1 else 's wait'} there, and its limit is {limit:,}"
+    if more == 1:
+        what = f"the mailbox of {recipient!r} is full: {there}"
+    else:
+        what = f"{more:,} more messages do not fit the mailbox of {recipient!r}: {there}; none of them is queued"
     return QueueFullError(
-        f"{what}; nothing is queued",
+        what,
         hint=f"squad queue shows how many wait; send again when there is room, or raise queue.limit of {recipient} in "
         "the configuration",
     )

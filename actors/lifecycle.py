@@ -18,11 +18,12 @@ from squad.actors import blackbox
 from squad.actors.base import Actor, Spawned
 from squad.actors.children import CORE, Child, ChildSpec, Convoy, convoy_key
 from squad.actors.groups import Group, group_of, waits_for
-from squad.actors.protocol import Address, Begin, Boot, Drain, Record, Released, Share, StorageAt
+from squad.actors.journal import Journal
+from squad.actors.protocol import Address, Begin, Boot, Drain, Share, StorageAt
 from squad.actors.restarts import RestartBudget
 from squad.config.schema import SquadConfig
 from squad.config.supervision import RestartConfig
-from squad.events import Event, event
+from squad.events import event
 
 _START_LIMIT = 30.0  # seconds in which a new process must say Started
 _FORK_AGAIN = 1.0  # seconds until a fork that failed is tried again
@@ -46,7 +47,7 @@ class Lifecycle:
         self.children: dict[str, Child] = {}
         self.convoys: dict[str, Convoy] = {}
         self.hands = home / "run" / "hand"
-        self.unreleased: dict[str, Released] = {}  # said to storage, not yet acknowledged
+        self.journal = Journal(host.tell, lambda: self.storage)
         self.stopping = False
         self.config: SquadConfig = config
         self.recipients = boot.recipients
@@ -55,7 +56,6 @@ class Lifecycle:
         self._home = home
         self._actors = actors
         self._log = log
-        self._history: list[Record] = []  # waits for storage to be there
         self._serving = False  # whether a storage of this tree ever came up
         # What the killed squad had in hand; its black boxes are older than every worker of this one.
         self._in_hand = {worker: (hand.row, hand.fence) for worker, hand in blackbox.read_all(self.hands).items()}
@@ -127,7 +127,7 @@ class Lifecycle:
         child.become("starting")
         extra: dict[str, Any] = {}
         if child.spec.kind == "storage":
-            extra["alive"] = [c.worker for c in self.children.values() if c.running] + list(self.unreleased)
+            extra["alive"] = [c.worker for c in self.children.values() if c.running] + list(self.journal.unreleased)
             if not self._serving:
                 extra = {"alive": None, "in_hand": self._in_hand}
         elif not child.spec.core:
@@ -148,11 +148,7 @@ class Lifecycle:
         """Storage serves, for the first time in this tree or again."""
         self.storage.address = address  # the address that spawn gave is known only here
         self.storage.become("ready")
-        for released in self.unreleased.values():
-            self._host.tell(address, released)
-        for record in self._history:
-            self._host.tell(address, record)
-        self._history.clear()
+        self.journal.served(address)
         for other in self.children.values():
             if other is not self.storage and other.running:
                 self._host.tell(other.address, StorageAt(address))
@@ -212,7 +208,8 @@ class Lifecycle:
         if not child.spec.core:
             hand = blackbox.read(self.hands, child.worker)
             blackbox.discard(self.hands, child.worker)
-            self._release(child, hand, reason)
+            charge = not child.leaving and not self.stopping
+            self.journal.release(child.worker, hand, reason, charge=charge)
         child.pid, child.report, child.address = None, None, None
         self._host.roster_changed()
         after_exit, child.after_exit = child.after_exit, "by budget"
@@ -222,10 +219,10 @@ class Lifecycle:
             child.become("stopped")
             if not child.spec.core:
                 why = "the squad stops" if child.leaving else f"the squad stops: {reason}"
-                self.note(event("stopped", child.name, reason=why))
+                self.journal.note(event("stopped", child.name, reason=why))
         elif after_exit == "remove":
             del self.children[child.name]
-            self.note(event("stopped", child.name, reason="it is not needed any more"))
+            self.journal.note(event("stopped", child.name, reason="it is not needed any more"))
         elif after_exit == "quarantine":
             child.become("quarantined")
         elif after_exit in ("again", "regroup"):
@@ -247,7 +244,7 @@ class Lifecycle:
             self._log.log(
                 logging.INFO if child.finished else logging.ERROR, "%s has ended and stays so: %s", child.name, reason
             )
-            self.note(event("ended", child.name, reason=reason))
+            self.journal.note(event("ended", child.name, reason=reason))
             return
         group = group_of(child.spec.recipient, self.groups.values())
         delay = (group or child).budget.crashed(time.monotonic())
@@ -270,7 +267,7 @@ class Lifecycle:
             other.after_exit = "regroup"
             other.restarts += 1
             self.drain(other)
-            self.note(event("restarted", other.name, reason=reason))
+            self.journal.note(event("restarted", other.name, reason=reason))
 
     def _again(self, child: Child, reason: str, delay: float | None) -> None:
         if delay is None and child.spec.core:
@@ -286,11 +283,11 @@ class Lifecycle:
                 reason,
                 child.spec.recipient,
             )
-            self.note(event("quarantined", child.name, reason=reason))
+            self.journal.note(event("quarantined", child.name, reason=reason))
             return
         child.restarts += 1
         self._log.warning("%s is started again in %.1f s: %s", child.name, delay, reason)
-        self.note(event("restarted", child.name, reason=reason))
+        self.journal.note(event("restarted", child.name, reason=reason))
         if delay:
             child.become("restarting")
             self._host.after(delay, ("start", child.name))
@@ -389,25 +386,6 @@ class Lifecycle:
             if child.running:
                 self._host.tell(child.address, Share(convoy.size))
         self.start_waiting()
-
-    # -- what storage is told ---------------------------------------------------------------------------------------
-
-    def _release(self, child: Child, hand: blackbox.Hand | None, reason: str) -> None:
-        row = None if hand is None else (hand.row, hand.fence)
-        charge = not child.leaving and not self.stopping
-        self.unreleased[child.worker] = Released(child.worker, row, reason, charge)
-        if self.storage.running:
-            self._host.tell(self.storage.address, self.unreleased[child.worker])
-
-    def note(self, happened: Event) -> None:
-        """Record an event."""
-        self.record(Record(events=(happened,)))
-
-    def record(self, record: Record) -> None:
-        if self.storage.ready:
-            self._host.tell(self.storage.address, record)
-        else:
-            self._history.append(record)
 
 
 def _budget(rules: RestartConfig) -> RestartBudget:

@@ -65,16 +65,15 @@ class Monitor(Actor):
             for name, convoy in msg.config.convoys.items()
         }
         self._cores = len(os.sched_getaffinity(0))
-        process = psutil.Process()
         psutil.cpu_percent()  # the first reading is only a starting point
-        self.tell(sender, Started(self._worker, process.pid, process.create_time()))
+        self.tell(sender, Started(self._worker))
         self.tell(sender, Report(self._worker, "ready"))
         self.after(rules.interval, "read")
 
     @receives(Roster)
     def on_roster(self, msg: Roster, sender: Address) -> None:
         self._roster = msg
-        current = {worker for worker, _, _ in msg.processes}
+        current = {worker for worker, _ in msg.processes}
         for worker in set(self._processes) - current:
             self._processes.pop(worker, None)
             self._seen.pop(worker, None)
@@ -97,7 +96,7 @@ class Monitor(Actor):
         self._descendants.next_round()
         found = [
             (worker, *reading)
-            for worker, pid, _ in self._roster.processes
+            for worker, pid in self._roster.processes
             if (reading := self._process(worker, pid)) is not None
         ]
         memory = psutil.virtual_memory()

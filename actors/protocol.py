@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 from squad.errors import SquadError
 from squad.events import Event
-from squad.store.rows import DeadFilter, Lease, NewTask, Outcome, Submitted
+from squad.store.rows import DeadFilter, Lease, NewTask, Outcome, Refusal, Submitted
 
 Address = Any
 
-__all__ = ["Lease", "NewTask", "Outcome", "Submitted"]
+__all__ = ["Lease", "NewTask", "Outcome", "Refusal", "Submitted"]
 
 
 # -- supervision ----------------------------------------------------------------------------------------------------
@@ -63,11 +63,9 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Child to supervisor: alive. ``ready`` follows in a Report when it can do its work."""
+    """Child to supervisor: alive. A Report says when it can do its work."""
 
     worker: str
-    pid: int
-    created: float  # process creation time, seconds since the epoch, as psutil gives it
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +152,6 @@ class Submit:
     rows: tuple[NewTask, ...]
     put: tuple[tuple[str, str], ...] = ()  # (key, JSON) into the keeper table, committed together with the rows
     groups: tuple[int, ...] = ()  # sizes of the parts that are stored whole or not at all; (): all are one
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why nothing of a part was stored. ``full``: because a mailbox is, as ``error`` says."""
-
-    error: str
-    hint: str = ""
-    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,9 +309,9 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """Supervisor to monitor: the processes that exist now: (worker, pid, created)."""
+    """Supervisor to monitor: the processes that exist now: (worker, pid)."""
 
-    processes: tuple[tuple[str, int, float], ...]
+    processes: tuple[tuple[str, int], ...]
     convoys: tuple[tuple[str, int, bool, tuple[str, ...]], ...] = ()  # name, size, pinned, workers
 
 

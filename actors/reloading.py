@@ -183,7 +183,7 @@ def carry_out(plan: Plan, life: Lifecycle, deployment: Deployment, tell: Callabl
     for name in plan.core:
         life.restart(name)
     life.start_waiting()
-    life.note(
+    life.journal.note(
         event(
             "reloaded",
             config.name,

@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from squad.actors import logs
 from squad.actors.base import Actor, receives
 from squad.actors.planning import ON_TIME, Gap, Planner
@@ -87,8 +85,7 @@ class Scheduler(Actor):
         self.set_title("scheduler")
         self.log_to(self._home, "scheduler", msg.config.logging)
         self._log = logs.logger("scheduler")
-        process = psutil.Process()
-        self.tell(sender, Started(self._worker, process.pid, process.create_time()))
+        self.tell(sender, Started(self._worker))
         self._take_up()
 
     def _take_up(self) -> None:

@@ -78,7 +78,7 @@ class Shutdown:
 
     def _committed(self) -> bool:
         """Whether storage has taken back the leases of the agents, so that the next start finds them queued."""
-        if len(self._stages) != _STAGES or not self._life.unreleased:
+        if len(self._stages) != _STAGES or not self._life.journal.unreleased:
             return True
         if self._release_by is None:
             self._release_by = time.monotonic() + _CORE_GRACE

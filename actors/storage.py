@@ -9,8 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NoReturn
 
-import psutil
-
 from squad.actors import logs
 from squad.actors.base import Actor, receives
 from squad.actors.children import convoy_key
@@ -60,8 +58,7 @@ class Storage(Actor):
         self._home = home = Path(msg.home)
         self.set_title("storage")
         self.log_to(home, "storage", msg.config.logging)
-        process = psutil.Process()
-        self.tell(sender, Started(self._worker, process.pid, process.create_time()))
+        self.tell(sender, Started(self._worker))
         try:
             self._lock = acquire(home / "storage.lock", _LOCK_WAIT)
             writer = Writer(home / "squad.db", msg.config.store)

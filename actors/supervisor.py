@@ -145,7 +145,7 @@ class Supervisor(Actor):
         if child.ready and not was_ready:
             self._lifecycle.start_waiting()
             if was_starting and not child.spec.core:
-                self._lifecycle.note(event("ready", child.name))
+                self._lifecycle.journal.note(event("ready", child.name))
 
     @receives(Pong)
     def on_pong(self, msg: Pong, sender: Address) -> None:
@@ -181,7 +181,7 @@ class Supervisor(Actor):
 
     @receives(ReleaseDone)
     def on_release_done(self, msg: ReleaseDone, sender: Address) -> None:
-        self._lifecycle.unreleased.pop(msg.worker, None)
+        self._lifecycle.journal.released(msg.worker)
         self._shutdown_tick()
 
     def on_child_exited(self, address: Address) -> None:
@@ -239,10 +239,10 @@ class Supervisor(Actor):
         if msg.size is not None and msg.size != convoy.size:
             before, convoy.size, convoy.reason = convoy.size, msg.size, msg.reason
             self._log.info("%s: %d to %d workers: %s", convoy.name, before, convoy.size, msg.reason)
-            life.record(Record(resizes=((convoy.name, before, convoy.size, msg.reason, msg.readings),)))
+            life.journal.record(Record(resizes=((convoy.name, before, convoy.size, msg.reason, msg.readings),)))
             life.fit(convoy)
         if msg.pin:
-            life.record(Record(put=(convoy.kept(),)))
+            life.journal.record(Record(put=(convoy.kept(),)))
         if msg.request:
             self.tell(sender, Reply(msg.request, detail={"size": convoy.size, "pinned": convoy.pinned}))
         self.roster_changed()
@@ -269,8 +269,8 @@ class Supervisor(Actor):
         monitor = life.children["monitor"]
         if not monitor.running:
             return
-        processes = [("supervisor", self._process.pid, self._process.create_time())]
-        processes += [(c.worker, c.pid, 0.0) for c in life.children.values() if c.pid is not None]
+        processes = [("supervisor", self._process.pid)]
+        processes += [(c.worker, c.pid) for c in life.children.values() if c.pid is not None]
         convoys = [
             (v.name, v.size, v.pinned, tuple(c.worker for c in life.workers(v) if c.running))
             for v in life.convoys.values()

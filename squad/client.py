@@ -230,7 +230,7 @@ class Client:
         return found
 
     def store(self) -> dict[str, Any]:
-        """``{"pool": {...}}``: how the gateway's connections to the database are used, as ``squad status -o json`` says it."""
+        """``{"pool": {...}}``: how the gateway uses its connections to the database (see ``squad status -o json``)."""
         return self._call("GET", "/v1/store")
 
     def convoys(self) -> list[dict[str, Any]]:

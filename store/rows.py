@@ -43,6 +43,14 @@ class Submitted(NamedTuple):
     duplicate: bool
 
 
+class Refusal(NamedTuple):
+    """Why messages were not stored. ``full``: because a mailbox is, as ``error`` says."""
+
+    error: str
+    hint: str = ""
+    full: bool = False
+
+
 class Lease(NamedTuple):
     """A claimed message. ``row`` and ``fence`` name the claim: an outcome is accepted under exactly this pair."""
 

@@ -15,7 +15,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import psutil
 import uvicorn
 
 from squad.actors import logs
@@ -71,8 +70,7 @@ class Gateway(Actor):
         self._home = home = Path(msg.home)
         self.set_title("gateway")
         self.log_to(home, "gateway", msg.config.logging)
-        process = psutil.Process()
-        self.tell(sender, Started(self._worker, process.pid, process.create_time()))
+        self.tell(sender, Started(self._worker))
         self._bridge = Bridge(self.post, self.tell)
         if msg.storage is not None:
             self._bridge.storage_at(msg.storage)

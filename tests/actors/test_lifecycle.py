@@ -41,10 +41,7 @@ def test_who_is_restarted_with_whom(start: Start, strategy: str, replaced: str) 
 
 
 def test_a_group_shares_one_budget_and_is_quarantined_and_restarted_as_one(start: Start) -> None:
-    squad = start(
-        THREE
-        + "supervision: {restarts: {intensity: 1, backoff: 1ms}, groups: {g: {strategy: one_for_all, members: [a, b]}}}\n"
-    )
+    squad = start(THREE + "supervision: {restarts: {intensity: 1, backoff: 1ms}, groups: {g: {members: [a, b]}}}\n")
     before = pids(squad)
     squad.kill("a")
     eventually(lambda: squad.pids("a") not in ([], [before["a"]]), "a is replaced")

@@ -51,18 +51,14 @@ def test_a_send_to_a_full_mailbox_is_refused_and_says_what_to_do(storage: Storag
     assert storage.submit(*(task() for _ in range(3))).error == ""
     answer = storage.submit(task(), task())
     assert answer.error == (
-        "2 more messages do not fit the mailbox of 'a': 3 messages wait there, and its limit is 4; nothing is queued"
+        "2 more messages do not fit the mailbox of 'a': 3 messages wait there, and its limit is 4; none of them is queued"
     )
     assert storage.submit(task()).error == ""
     answer = storage.submit(task())
     assert answer.results == ()
     ((number, refusal),) = answer.refused
     assert (number, refusal.full) == (0, True)
-    assert (
-        refusal.error
-        == answer.error
-        == ("the mailbox of 'a' is full: 4 messages wait there, and its limit is 4; nothing is queued")
-    )
+    assert refusal.error == answer.error == ("the mailbox of 'a' is full: 4 messages wait there, and its limit is 4")
     assert refusal.hint == (
         "squad queue shows how many wait; send again when there is room, or raise queue.limit of a in the configuration"
     )
