@@ -134,6 +134,13 @@ class Runner(threading.Thread):
 
     def run(self) -> None:
         try:
+            self._work()
+        except BaseException as error:  # ours: a silent end would leave the agent waiting for ever
+            self._bench.log.exception("the thread of the handlers crashed")
+            self._failed(f"this is a bug in Squad: {type(error).__name__} beside the handlers: {error}")
+
+    def _work(self) -> None:
+        try:
             agent = self._make()
             agent.start()
             self._ready()
@@ -141,7 +148,7 @@ class Runner(threading.Thread):
             self._failed(short_traceback(error))
             return
         while (lease := self.tray.take()) is not None:
-            self._finished(self._handle(agent, lease))
+            self._finished(self._handle_message(agent, lease))
         try:
             agent.stop()
         except Exception:
@@ -149,7 +156,7 @@ class Runner(threading.Thread):
         if self._loop is not None:
             self._loop.close()
 
-    def _handle(self, agent: Agent, lease: Lease) -> Outcome:
+    def _handle_message(self, agent: Agent, lease: Lease) -> Outcome:
         started, clock = self._bench.clock.time(), self._bench.clock.monotonic()
         with self._turn:
             self.current = InHand(lease, started)

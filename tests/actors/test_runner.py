@@ -317,3 +317,21 @@ def test_a_payload_over_the_limit_is_refused(tmp_path: Path) -> None:
     assert "larger than the limit of 1000 bytes" in outcomes.get(timeout=10).error
     runner.tray.close()
     runner.join(timeout=10)
+
+
+def test_a_crash_beside_the_handlers_is_said(tmp_path: Path) -> None:
+    class Quiet(Agent):
+        @handles(Do)
+        def do(self, msg: Do, ctx: Context) -> None: ...
+
+    failed: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def broken(outcome: Outcome) -> None:
+        raise OSError("as if the actor were gone")
+
+    bench = Workbench("b", tmp_path, {}, None, None, BlackBox(tmp_path, "b.1"), 1000, logging.getLogger("test"))
+    runner = Runner(Quiet, bench, ready=lambda: None, failed=failed.put, finished=broken)
+    runner.start()
+    runner.tray.put([Lease(1, 1, "id", "cli", "do", '{"what":"x"}', 5, 1, "id")])
+    assert "OSError beside the handlers" in failed.get(timeout=10)
+    runner.join(timeout=10)
