@@ -26,6 +26,7 @@ from thespian.system.multiprocCommon import ChildInfo, MultiProcAdmin, MultiProc
 from thespian.system.transport import ReceiveEnvelope, Thespian__UpdateWork, TransmitIntent
 from thespian.system.utilis import actualActorClass
 
+from squad.actors.transport.hotpath import HotPath
 from squad.actors.transport.processes import CRASHED, ChildProcess
 from squad.actors.transport.unix import Endpoint, UnixTransport
 
@@ -86,6 +87,7 @@ class MendedParent:
         self._child_procs = [info for info in self._child_procs if info not in dead]
         for info in dead:
             Path(info.path).unlink(missing_ok=True)
+            self.transport.read_the_last_of(info.path)
             if hasattr(info, "childRealAddr"):
                 self.transport.deliver(ChildActorExited(info.childRealAddr))
             else:
@@ -119,7 +121,7 @@ class Admin(MendedParent, MultiProcAdmin):  # type: ignore[misc]
             )
 
 
-class Manager(MendedParent, MultiProcManager):  # type: ignore[misc]
+class Manager(MendedParent, HotPath, MultiProcManager):  # type: ignore[misc]
     """Runs one actor. ``begin()`` of the actor, where it has one, is called before its first message."""
 
     announcement: Any

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from squad.actors.transport.folder import SocketFolder, open_folder
+from squad.actors.transport.handing import hand
 from squad.actors.transport.version import require_thespian
 from squad.errors import StartError
 
@@ -98,7 +99,7 @@ class System:
     def tell(self, address: Address, message: object, timeout: float = _TELL) -> bool:
         """Send. True once the process at ``address`` has the message. False if it is dead, or has not taken it within
         ``timeout`` seconds: a stopped process may do so later."""
-        return self._exchange(address, message, timeout, None) is True
+        return hand(address.addressDetails.path, self._folder.fresh(), message, timeout)
 
     def ask(self, address: Address, message: object, timeout: float) -> Any:
         """The first message that comes back within ``timeout`` seconds; None if none does, or at once if it is dead."""
@@ -106,31 +107,24 @@ class System:
 
         return self._exchange(address, message, timeout, lambda reply: not isInternalActorSystemMessage(reply))
 
-    def _exchange(self, address: Address, message: object, timeout: float, wanted: Callable[[Any], bool] | None) -> Any:
-        """The first answer that is ``wanted``; with ``wanted`` None, True once the message was taken."""
+    def _exchange(self, address: Address, message: object, timeout: float, wanted: Callable[[Any], bool]) -> Any:
+        """The first answer that is ``wanted``."""
         from thespian.system.transport import ReceiveEnvelope, TransmitIntent
 
         deadline = time.monotonic() + timeout
-        outcome: list[bool] = []
+        lost: list[object] = []
         with closing(self._base.transport.external_transport_clone()) as transport:
 
-            def taken(_status: object, _intent: object) -> None:
-                outcome.append(True)
-                if wanted is None:
-                    transport.abort_run()
-
-            def lost(_status: object, _intent: object) -> None:
-                outcome.append(False)
+            def is_lost(status: object, _intent: object) -> None:
+                lost.append(status)
                 transport.abort_run()
 
-            transport.scheduleTransmit(None, TransmitIntent(address, message, onSuccess=taken, onError=lost))
-            while (left := deadline - time.monotonic()) > 0:
+            transport.scheduleTransmit(None, TransmitIntent(address, message, onError=is_lost))
+            while not lost and (left := deadline - time.monotonic()) > 0:
                 received = transport.run(None, left)
-                if isinstance(received, ReceiveEnvelope) and wanted is not None and wanted(received.message):
+                if isinstance(received, ReceiveEnvelope) and wanted(received.message):
                     return received.message
-                if outcome and (wanted is None or not outcome[0]):
-                    break
-        return True if wanted is None and outcome and outcome[0] else None
+        return None
 
     def close(self, timeout: float = 5.0) -> bool:
         """Kill the admin, every actor and what they have forked, whatever state they are in, and remove what they left.
