@@ -21,7 +21,7 @@ _FOR_THE_ACTOR = (WakeupMessage, WatchMessage)
 
 class HotPath(ActorManager):  # type: ignore[misc]
     transport: UnixTransport
-    actorInst: Any
+    actorInst: Any  # noqa: N815
     _ordinary: ClassVar[dict[type, bool]] = {}  # by the class of a message; what a process has met
     _received = _sent = 0  # not in the counters yet
 
