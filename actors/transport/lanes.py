@@ -50,6 +50,7 @@ class _Lane:
     connection: socket.socket | None = None
     blocked: bool = False  # the connection takes no more at present, or there is none until ``not_before``
     not_before: float | None = None  # monotonic, like all times here
+    round: int = -1  # in which it was last written at once
     progress: float = 0.0  # when something was last written, or began to wait
 
 
@@ -66,6 +67,7 @@ class Lanes:
         self._fresh: dict[str, _Lane] = {}  # those with something to write that was not tried yet
         self._busy: dict[str, _Lane] = {}  # those with something to write
         self._next_sweep = 0.0
+        self._round = 0
 
     def __bool__(self) -> bool:
         """Whether anything waits to be written."""
@@ -91,12 +93,14 @@ class Lanes:
                 self._fresh[target] = lane
         lane.waiting.append((data, parcel))
         lane.size += len(data)
-        if lane.size >= _FULL and not lane.blocked:
+        if (lane.round != self._round or lane.size >= _FULL) and not lane.blocked:
+            lane.round = self._round
             self._fresh.pop(target, None)
             self._write(lane)
 
     def flush(self) -> None:
         """Write what the connections take."""
+        self._round += 1
         while self._fresh:
             _target, lane = self._fresh.popitem()
             if not lane.blocked:

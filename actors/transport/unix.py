@@ -4,8 +4,8 @@ Thespian's TCPTransport is no base for it: importing that module looks names up 
 connects anew for each message and waits for its answer, has 20 in flight for all targets together, so that one stopped
 process holds up everybody, stops to receive when 950 wait, and drops at 1,050.
 
-Messages that an actor sends while it handles a batch of others travel together: at the end of the batch, after a
-millisecond, or when there are many, whichever comes first.
+The first message that an actor sends to another while it handles a batch is written at once. Those which follow travel
+together: at the end of the batch, after a millisecond, or when there are many, whichever comes first.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from squad.actors.transport.processes import belongs_to_parent
 from squad.actors.transport.timers import Timers
 from squad.actors.transport.wire import frame, greeting
 
-_TOGETHER = 0.001  # seconds for which messages wait for others that go the same way
+_TOGETHER = 0.001  # seconds of a batch after which what waits is written
 _STATUS = {Fate.SENT: SendStatus.Sent, Fate.DEAD: SendStatus.DeadTarget, Fate.EXPIRED: SendStatus.Expired}
 
 

@@ -147,7 +147,7 @@ def test_an_idle_connection_tells_at_once_that_its_target_is_dead(
 
 def test_a_target_known_to_be_dead_is_buried_at_once(lanes: Lanes, tmp_path: Path, listen: Listen) -> None:
     listen("target")
-    lanes.add(str(tmp_path / "target"), frame(b"x"), "one")
+    lanes.add(str(tmp_path / "target"), frame(b"x" * 1_000_000), "one")
 
     lanes.bury(str(tmp_path / "target"))
     lanes.bury(str(tmp_path / "somebody else"))
