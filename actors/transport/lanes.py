@@ -1,9 +1,10 @@
 """The sending half: a lane for each target, with one lasting connection, and the frames that wait to be written.
 
-A message is sent when the kernel has it. What is in a connection when its reader dies is lost with the reader. Only
-this end closes a connection: when it was idle, and the other end has read all of it, so that a later connection cannot
-overtake it. A connection that ends from the other side says that the target is dead. Names of sockets are never used
-again: what is dead is dead for good.
+A message is sent when the kernel has it. What its reader had not read when it died is lost, and said to be so: the
+kernel tells that there was something, and the lane knows what it has written since all was read. Only this end closes
+a connection: when it was idle, and the other end has read all of it, so that a later connection cannot overtake it. A
+connection that ends from the other side says that the target is dead. Names of sockets are never used again: what is
+dead is dead for good.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _WRITE = 256 * 1024  # bytes in one write, about what a Unix socket takes; a lon
 _BUSY = 0.01  # seconds until a full backlog is tried again
 _LIFE = 300.0  # seconds for which a living target may take nothing
 _SWEEP = 1.0  # seconds between looks for lanes past their life
+_REMEMBERED = 1000  # messages that a lane can say were not read
 _DEAD = (errno.ENOENT, errno.ECONNREFUSED)
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 _GONE = select.EPOLLHUP | select.EPOLLERR
@@ -38,6 +40,7 @@ _GONE = select.EPOLLHUP | select.EPOLLERR
 class Fate(Enum):
     SENT = "sent"
     DEAD = "its target is dead"
+    UNREAD = "its target died, probably before it had read it"  # after SENT, for the last ones that were sent
     EXPIRED = "its target did not take it in time"
 
 
@@ -47,6 +50,7 @@ class _Lane:
     waiting: deque[tuple[bytes, Any]] = field(default_factory=deque)  # frames, and what their owner knows them by
     size: int = 0  # bytes that wait, about
     written: int = 0  # bytes of the first frame that are written already
+    unread: deque[Any] = field(default_factory=partial(deque, maxlen=_REMEMBERED))  # parcels that were sent lately
     connection: socket.socket | None = None
     blocked: bool = False  # the connection takes no more at present, or there is none until ``not_before``
     not_before: float | None = None  # monotonic, like all times here
@@ -110,7 +114,7 @@ class Lanes:
         """This target is known to be dead."""
         lane = self._lanes.get(target)
         if lane is not None:
-            self._end(lane, Fate.DEAD)
+            self._end(lane)
 
     def attend(self) -> None:
         """Try again what is due, end what has waited for too long, and close what is idle."""
@@ -149,6 +153,8 @@ class Lanes:
         if connection is None:
             return
         waiting = lane.waiting
+        if lane.unread and _all_is_read(connection):
+            lane.unread.clear()
         try:
             while waiting:
                 self._count(lane, connection.send(self._next_bytes(lane)))
@@ -157,8 +163,8 @@ class Lanes:
                 lane.blocked = True
                 self._poller.change(connection.fileno(), select.EPOLLOUT)
             return
-        except OSError:  # EPIPE, ECONNRESET
-            self._end(lane, Fate.DEAD)
+        except OSError as error:  # EPIPE, ECONNRESET
+            self._end(lane, reset=error.errno == errno.ECONNRESET)
             return
         if lane.blocked:
             lane.blocked = False
@@ -191,6 +197,7 @@ class Lanes:
             count -= len(data)
             if parcel is not None:
                 finished.append((parcel, Fate.SENT))
+                lane.unread.append(parcel)
         lane.written = count
 
     def _connect(self, lane: _Lane) -> socket.socket | None:
@@ -204,7 +211,7 @@ class Lanes:
             if connection is not None:
                 connection.close()
             if error.errno in _DEAD:
-                self._end(lane, Fate.DEAD)
+                self._end(lane)
             else:  # its backlog is full, or no descriptor is left here
                 lane.blocked, lane.not_before = True, time.monotonic() + _BUSY
                 if error.errno in _NO_DESCRIPTOR:
@@ -219,7 +226,7 @@ class Lanes:
     def _stir(self, lane: _Lane, events: int) -> None:
         """Something has happened to the lane's connection."""
         if events & _GONE:
-            self._end(lane, Fate.DEAD)
+            self._end(lane)
         elif events & select.EPOLLOUT and lane.waiting:
             self._write(lane)
 
@@ -241,9 +248,12 @@ class Lanes:
             if lane.connection is not None and _all_is_read(lane.connection):
                 self._disconnect(lane)
 
-    def _end(self, lane: _Lane, fate: Fate) -> None:
+    def _end(self, lane: _Lane, *, reset: bool = False) -> None:
+        """The target is dead. ``reset``: the kernel has said already that it left something unread."""
+        if lane.unread and (reset or (lane.connection is not None and _was_reset(lane.connection))):
+            self.finished.extend((parcel, Fate.UNREAD) for parcel in lane.unread)
         self._disconnect(lane)
-        self.finished.extend((parcel, fate) for _data, parcel in lane.waiting if parcel is not None)
+        self.finished.extend((parcel, Fate.DEAD) for _data, parcel in lane.waiting if parcel is not None)
         lane.waiting.clear()
         self._fresh.pop(lane.target, None)
         self._busy.pop(lane.target, None)
@@ -260,3 +270,14 @@ def _all_is_read(connection: socket.socket) -> bool:
     """Whether its other end has read everything that was written."""
     (unread,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))
     return not unread
+
+
+def _was_reset(connection: socket.socket) -> bool:
+    """Whether its other end was closed while something in it had not been read."""
+    try:
+        connection.recv(1)
+    except ConnectionResetError:
+        return True
+    except BlockingIOError:  # it is not closed
+        return False
+    return False

@@ -109,17 +109,19 @@ class System:
 
     def _exchange(self, address: Address, message: object, timeout: float, wanted: Callable[[Any], bool]) -> Any:
         """The first answer that is ``wanted``."""
-        from thespian.system.transport import ReceiveEnvelope, TransmitIntent
+        from thespian.system.transport import ReceiveEnvelope
+
+        from squad.actors.transport.unix import Letter
 
         deadline = time.monotonic() + timeout
         lost: list[object] = []
         with closing(self._base.transport.external_transport_clone()) as transport:
 
-            def is_lost(status: object, _intent: object) -> None:
+            def is_lost(status: object, _letter: Letter) -> None:
                 lost.append(status)
                 transport.abort_run()
 
-            transport.scheduleTransmit(None, TransmitIntent(address, message, onError=is_lost))
+            transport.post(address.addressDetails.path, message, Letter(address, message, is_lost))
             while not lost and (left := deadline - time.monotonic()) > 0:
                 received = transport.run(None, left)
                 if isinstance(received, ReceiveEnvelope) and wanted(received.message):

@@ -47,7 +47,12 @@ from squad.actors.transport.timers import Timers
 from squad.actors.transport.wire import frame, greeting
 
 _TOGETHER = 0.001  # seconds of a batch after which what waits is written
-_STATUS = {Fate.SENT: SendStatus.Sent, Fate.DEAD: SendStatus.DeadTarget, Fate.EXPIRED: SendStatus.Expired}
+_STATUS = {
+    Fate.SENT: SendStatus.Sent,
+    Fate.DEAD: SendStatus.DeadTarget,
+    Fate.UNREAD: SendStatus.DeadTarget,
+    Fate.EXPIRED: SendStatus.Expired,
+}
 
 
 @dataclass(frozen=True)
@@ -246,9 +251,10 @@ class UnixTransport:
             parcel, fate = finished.popleft()
             if fate is not Fate.SENT:
                 # That somebody has gone is nothing special.
-                level = logging.INFO if fate is Fate.DEAD else logging.WARNING
+                level = logging.WARNING if fate is Fate.EXPIRED else logging.INFO
                 thesplog("a %s is lost: %s", parcel.identify(), fate.value, level=level)
-            elif type(parcel) is Letter:
+            # A Letter hears of failures only; a TransmitIntent has one result, and had it when it was sent.
+            if fate is (Fate.SENT if type(parcel) is Letter else Fate.UNREAD):
                 continue
             parcel.tx_done(_STATUS[fate])
 

@@ -86,6 +86,15 @@ def test_a_thousand_exits_are_told_when_twenty_die_at_once_fifty_times(system: S
     assert exits == 1000
 
 
+@pytest.mark.slow
+def test_a_thousand_children_live_at_once(system: System) -> None:
+    """Each knows its parent and is known to it; a limit on descriptors that is usual for a service is enough."""
+    family = system.create(Family)
+
+    assert len(system.ask(family, Raise(Echo, 1000), 110).pids) == 1000
+    assert len(system.ask(family, Kill(), 60).items) == 1000
+
+
 def test_threads_of_a_plain_actor_may_send(thespian: ActorSystem) -> None:
     actor = thespian.createActor(Threaded)
     thespian.tell(actor, SendFromThreads(4, 500))

@@ -142,7 +142,27 @@ def test_an_idle_connection_tells_at_once_that_its_target_is_dead(
     lanes.add(str(tmp_path / "target"), frame(b"x"), "two")
     lanes.flush()
 
-    assert list(lanes.finished) == [("one", Fate.SENT), ("two", Fate.DEAD)]
+    assert list(lanes.finished) == [("one", Fate.SENT), ("one", Fate.UNREAD), ("two", Fate.DEAD)]
+
+
+@pytest.mark.parametrize("read_all", [False, True])
+def test_what_a_dead_target_had_not_read_is_told(
+    lanes: Lanes, tmp_path: Path, listen: Listen, run: Run, read_all: bool
+) -> None:
+    target = listen("target")
+    lanes.add(str(tmp_path / "target"), frame(b"1"), 1)
+    lanes.flush()
+    with target.accept()[0] as connection:
+        connection.recv(1000)
+        for number in (2, 3):
+            lanes.add(str(tmp_path / "target"), frame(b"x"), number)
+            lanes.flush()
+        if read_all:
+            connection.recv(1000)
+    run(lambda: lanes.connections == 0)
+
+    unread = [number for number, fate in lanes.finished if fate is Fate.UNREAD]
+    assert unread == ([] if read_all else [2, 3])
 
 
 def test_a_target_known_to_be_dead_is_buried_at_once(lanes: Lanes, tmp_path: Path, listen: Listen) -> None:
