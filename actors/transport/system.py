@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from squad.actors.transport.folder import SocketFolder, open_folder
 from squad.actors.transport.handing import hand
 from squad.actors.transport.version import require_thespian
 from squad.errors import StartError
+
+if TYPE_CHECKING:
+    from squad.actors.transport.insecure_tcp import InsecureTcpSystem
 
 Address = Any
 
@@ -21,8 +24,9 @@ _CREATE = 30.0  # seconds for an actor to be there
 _TELL = 5.0  # seconds for a message to be taken
 
 
-def open_system(run_dir: Path, transport: str = "unix") -> System:
-    """Start Thespian's admin as a child of this process. The one place where the system base is chosen.
+def open_system(run_dir: Path, transport: str = "unix") -> System | InsecureTcpSystem:
+    """Start Thespian's admin as a child of this process. The one place where the system base is chosen: ``transport``
+    is "unix", or "insecure-tcp", which has fewer guarantees (see ``insecure_tcp``).
 
     ``run_dir`` (the home's ``run``) is made 0700 and rid of old sockets; Thespian's log is ``logs/thespian.log``
     beside it. Call it from the main thread: when the thread that called it ends, so does the whole tree.
@@ -31,8 +35,8 @@ def open_system(run_dir: Path, transport: str = "unix") -> System:
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("open_system() must be called from the main thread, whose end is the tree's end")
     require_thespian()
-    if transport != "unix":
-        raise StartError(f"there is no transport {transport!r}", hint="the only one is 'unix'")
+    if transport not in ("unix", "insecure-tcp"):
+        raise StartError(f"there is no transport {transport!r}", hint="there are 'unix' and 'insecure-tcp'")
     from thespian.actors import ActorSystem
 
     from squad.actors.transport.system_base import FOLDER, register
@@ -41,6 +45,11 @@ def open_system(run_dir: Path, transport: str = "unix") -> System:
     try:
         _log_to(folder.path.parent / "logs" / "thespian.log")
         folder.sweep()
+        if transport == "insecure-tcp":
+            from squad.actors.transport.insecure_tcp import InsecureTcpSystem
+
+            folder.close()
+            return InsecureTcpSystem()
         return System(ActorSystem(register(), capabilities={FOLDER: folder}, transientUnique=True), folder)
     except BaseException:
         folder.close()

@@ -87,6 +87,7 @@ def test_a_thousand_exits_are_told_when_twenty_die_at_once_fifty_times(system: S
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_thousand_children_live_at_once(system: System) -> None:
     """Each knows its parent and is known to it; a limit on descriptors that is usual for a service is enough."""
     family = system.create(Family)

@@ -282,7 +282,7 @@ def test_another_version_of_thespian_is_refused(run_dir: Path, monkeypatch: pyte
     assert not run_dir.exists()
 
 
-def test_another_transport_is_refused(run_dir: Path) -> None:
+def test_a_transport_that_does_not_exist_is_refused(run_dir: Path) -> None:
     with pytest.raises(StartError, match="there is no transport 'tcp'"):
         open_system(run_dir, "tcp")
 
