@@ -108,6 +108,8 @@ def plan(was: Deployment, now: Deployment) -> Plan:
     for key in _changed(old, new):
         if key in ("logging", "supervision", "name"):
             live += [f"{key}: {part}" for part in _changed(getattr(old, key), getattr(new, key))] or [key]
+    if old.runtime != new.runtime:
+        live.append("runtime: transport, at the next start of the squad")
     core = {}
     if old.store != new.store:
         core["storage"] = "store changed"
