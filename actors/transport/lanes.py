@@ -31,7 +31,6 @@ _WRITE = 256 * 1024  # bytes in one write, about what a Unix socket takes; a lon
 _BUSY = 0.01  # seconds until a full backlog is tried again
 _LIFE = 300.0  # seconds for which a living target may take nothing
 _SWEEP = 1.0  # seconds between looks for lanes past their life
-_REMEMBERED = 1000  # messages that a lane can say were not read
 _DEAD = (errno.ENOENT, errno.ECONNREFUSED)
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 _GONE = select.EPOLLHUP | select.EPOLLERR
@@ -50,7 +49,9 @@ class _Lane:
     waiting: deque[tuple[bytes, Any]] = field(default_factory=deque)  # frames, and what their owner knows them by
     size: int = 0  # bytes that wait, about
     written: int = 0  # bytes of the first frame that are written already
-    unread: deque[Any] = field(default_factory=partial(deque, maxlen=_REMEMBERED))  # parcels that were sent lately
+    unread: deque[tuple[int, Any]] = field(default_factory=deque)  # what was sent lately: sizes and parcels
+    unread_size: int = 0
+    capacity: int = 0  # bytes: what was sent before the last so many was read
     connection: socket.socket | None = None
     blocked: bool = False  # the connection takes no more at present, or there is none until ``not_before``
     not_before: float | None = None  # monotonic, like all times here
@@ -155,6 +156,7 @@ class Lanes:
         waiting = lane.waiting
         if lane.unread and _all_is_read(connection):
             lane.unread.clear()
+            lane.unread_size = 0
         try:
             while waiting:
                 self._count(lane, connection.send(self._next_bytes(lane)))
@@ -169,7 +171,7 @@ class Lanes:
         if lane.blocked:
             lane.blocked = False
             self._poller.change(connection.fileno(), 0)
-        del self._busy[lane.target]
+        self._busy.pop(lane.target, None)
 
     @staticmethod
     def _next_bytes(lane: _Lane) -> bytes | memoryview:
@@ -197,7 +199,10 @@ class Lanes:
             count -= len(data)
             if parcel is not None:
                 finished.append((parcel, Fate.SENT))
-                lane.unread.append(parcel)
+                lane.unread.append((len(data), parcel))
+                lane.unread_size += len(data)
+        while lane.unread and lane.unread_size - lane.unread[0][0] > lane.capacity:
+            lane.unread_size -= lane.unread.popleft()[0]
         lane.written = count
 
     def _connect(self, lane: _Lane) -> socket.socket | None:
@@ -218,6 +223,7 @@ class Lanes:
                     self._close_idle(time.monotonic())
             return None
         lane.connection, lane.written = connection, 0
+        lane.capacity = connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
         lane.waiting.appendleft((self._greeting, None))
         lane.size += len(self._greeting)
         self._poller.add(connection.fileno(), 0, partial(self._stir, lane))
@@ -227,7 +233,7 @@ class Lanes:
         """Something has happened to the lane's connection."""
         if events & _GONE:
             self._end(lane)
-        elif events & select.EPOLLOUT and lane.waiting:
+        elif events & select.EPOLLOUT:
             self._write(lane)
 
     def _expire(self, lane: _Lane) -> None:
@@ -251,7 +257,7 @@ class Lanes:
     def _end(self, lane: _Lane, *, reset: bool = False) -> None:
         """The target is dead. ``reset``: the kernel has said already that it left something unread."""
         if lane.unread and (reset or (lane.connection is not None and _was_reset(lane.connection))):
-            self.finished.extend((parcel, Fate.UNREAD) for parcel in lane.unread)
+            self.finished.extend((parcel, Fate.UNREAD) for _size, parcel in lane.unread)
         self._disconnect(lane)
         self.finished.extend((parcel, Fate.DEAD) for _data, parcel in lane.waiting if parcel is not None)
         lane.waiting.clear()

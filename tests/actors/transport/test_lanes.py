@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import resource
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -305,6 +306,52 @@ def test_what_a_living_target_never_takes_expires(
 
         run(read)
     assert received == expected
+
+
+def test_of_a_long_stream_only_what_the_kernel_can_hold_may_be_unread(
+    lanes: Lanes, tmp_path: Path, listen: Listen, run: Run
+) -> None:
+    target = listen("target")
+    for number in range(100):
+        lanes.add(str(tmp_path / "target"), frame(b"x" * 10_000), number)
+    lanes.flush()
+    with target.accept()[0] as connection:
+        received = 0
+
+        def read() -> bool:
+            nonlocal received
+            received += len(connection.recv(10_000))
+            return not lanes
+
+        run(read)
+    run(lambda: lanes.connections == 0)
+
+    read_whole = (received - len(HELLO)) // len(frame(b"x" * 10_000))
+    unread = [number for number, fate in lanes.finished if fate is Fate.UNREAD]
+    assert unread == list(range(unread[0], 100))
+    assert 50 < unread[0] <= read_whole
+
+
+def test_nothing_is_stirred_up_when_what_waited_has_expired(
+    lanes: Lanes, tmp_path: Path, listen: Listen, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setattr(module, "_LIFE", 0.05)
+    monkeypatch.setattr(module, "_SWEEP", 0.01)
+    target = listen("target")
+    for number in range(3000):  # small ones: the last write ends with a whole frame, or nearly always
+        lanes.add(str(tmp_path / "target"), frame(b"x" * 1000), number)
+        lanes.flush()
+    run(lambda: any(fate is Fate.EXPIRED for _number, fate in lanes.finished))
+
+    with target.accept()[0] as connection:
+        connection.settimeout(5)
+        while len(connection.recv(10_000_000)) > 100_000:
+            lanes.flush()
+        run(lambda: not lanes)
+        began = time.monotonic()
+        lanes._poller.wait(0.2)
+        lanes._poller.wait(0.2)
+        assert time.monotonic() - began > 0.3  # nothing wakes it any more
 
 
 def test_what_waits_for_a_full_backlog_expires_as_well(

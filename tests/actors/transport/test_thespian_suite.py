@@ -23,7 +23,7 @@ LEFT_OUT = {
     "TestFuncMultipleSystemsLoadSource": "several systems that find each other over the network",
     "TestFuncCapabilityUpdates": "several systems that find each other over the network",
     "test_ipbase": "addresses of the internet protocols",
-    "testCommandAbort": "fails on multiprocTCPBase as well: it takes for granted that a killed program had written nothing",
+    "testCommandAbort": "fails on multiprocTCPBase as well: it expects a killed program to have written nothing",
 }
 
 
