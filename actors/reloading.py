@@ -112,6 +112,8 @@ def plan(was: Deployment, now: Deployment) -> Plan:
         if key in ("logging", "supervision", "name"):
             live += [f"{key}: {part}" for part in _changed(getattr(old, key), getattr(new, key))] or [key]
     live += [f"types.{kind}: retry" for kind in {**old.types, **new.types} if _retry(old, kind) != _retry(new, kind)]
+    if old.runtime != new.runtime:
+        live.append("runtime: transport, at the next start of the squad")
     core = {}
     if old.store != new.store:
         core["storage"] = "store changed"

@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 from squad.config.commands import Kind
 from squad.config.mailbox import QueueConfig
 from squad.config.pace import Rate, RateConfig, RetryConfig, not_below
+from squad.config.runtime import RuntimeConfig
 from squad.config.schedules import ScheduleConfig, ScheduleName, misdirected
 from squad.config.section import Section
 from squad.config.supervision import ReadyConfig, RestartConfig, RestartType, SupervisionConfig, problems
@@ -194,6 +195,9 @@ class SquadConfig(Section):
     limits: LimitsConfig = Field(default_factory=LimitsConfig, description="Bounds on what comes from outside.")
     monitor: MonitorConfig = Field(default_factory=MonitorConfig, description="Readings and the sizes of convoys.")
     logging: LoggingConfig = Field(default_factory=LoggingConfig, description="Log files.")
+    runtime: RuntimeConfig = Field(
+        default_factory=RuntimeConfig, description="The actors; a reload does not change it, a restart does."
+    )
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 

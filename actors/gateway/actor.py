@@ -167,7 +167,9 @@ class Gateway(Actor):
     def _maybe_drained(self) -> None:
         if self._draining and self._bridge.quiet:
             remove(self._home)
-            self.tell(self._supervisor, Drained(self._worker))
+            # The supervisor ends this process when it hears that. An answer that came just before the order to drain
+            # is written by the HTTP thread a turn of its loop later: let it have two.
+            self._bridge.echo(lambda: self._bridge.echo(lambda: self.tell(self._supervisor, Drained(self._worker))))
 
     def on_timer(self, token: Any) -> None:
         self._bridge.repeat()

@@ -1,77 +1,97 @@
-"""The receiving half: a socket that listens, and what has arrived. See ``lanes`` for what travels."""
+"""The receiving half: a socket that listens, connections, and what has arrived. See ``wire`` for what travels."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import pickle
+import select
 import socket
-import struct
 import time
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from thespian.actors import ActorAddress
 from thespian.system.utilis import thesplog
 
-from squad.actors.transport.lanes import LENGTH, TAKEN, UNREADABLE
+from squad.actors.transport.address import UnixAddress
+from squad.actors.transport.poller import Poller
+from squad.actors.transport.wire import ANSWER, LENGTH, TAKEN, UNREADABLE, is_same_user
 
 _BACKLOG = 4096  # connections which the kernel holds for a busy actor
 _ACCEPTS = 100  # connections taken in one round
 _CHUNK = 256 * 1024  # bytes; about what a Unix socket holds
-_BREATH = 0.01  # seconds to wait when no descriptor is left for a connection
-_PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid
+_BREATH = 0.05  # seconds not to accept when no descriptor is left for a connection
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
 
 @dataclass(slots=True, eq=False)
 class _Incoming:
     connection: socket.socket
-    data: bytearray
-    size: int | None = None  # bytes of data, once they have been announced
+    sender: Any = None  # ActorAddress, once it has greeted; the same object for all its messages
+    answers: bool = False
+    data: bytearray = field(default_factory=bytearray)  # the beginning of a frame
 
 
 class Inbox:
-    """Never blocks. The owner polls ``descriptors``, calls ``read`` for those that are ready, and takes messages, as
-    they were sent, from ``messages``. Only processes of the same user are listened to: bytes are unpickled."""
+    """Never blocks, and never ends a connection whose other end lives: what is written into it is read.
 
-    def __init__(self, path: str) -> None:
-        self.messages: deque[Any] = deque()
-        self._path = path
+    The owner waits with the poller, for no longer than ``patience``, calls ``attend`` once a round, and takes (sender's
+    address, message) from ``messages``. Only processes of the same user are listened to: bytes are unpickled.
+    """
+
+    def __init__(self, path: str, poller: Poller) -> None:
+        self.messages: deque[tuple[Any, Any]] = deque()
+        self._poller = poller
         self._receiving: dict[int, _Incoming] = {}  # by descriptor
+        self._buffer = memoryview(bytearray(_CHUNK))
+        self._accept_again: float | None = None  # monotonic, while no descriptor is left
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.setblocking(False)
         self._listener.bind(path)
         self._listener.listen(_BACKLOG)
+        self._number = self._listener.fileno()
+        poller.add(self._number, select.EPOLLIN, self._accept)
 
-    def descriptors(self) -> Iterator[int]:
-        yield self._listener.fileno()
-        yield from self._receiving
+    def __len__(self) -> int:
+        """How many connections are open."""
+        return len(self._receiving)
 
-    def __contains__(self, descriptor: object) -> bool:
-        return descriptor == self._listener.fileno() or descriptor in self._receiving
+    def patience(self) -> float | None:
+        return None if self._accept_again is None else max(0.0, self._accept_again - time.monotonic())
 
-    def read(self, descriptor: int) -> None:
-        if descriptor in self._receiving:
-            self._receive(self._receiving[descriptor])
-        else:
-            self._accept()
+    def attend(self) -> None:
+        if self._accept_again is not None and self._accept_again <= time.monotonic():
+            self._accept_again = None
+            self._poller.change(self._number, select.EPOLLIN)
 
-    def knock(self) -> None:
-        """Make the listening socket ready. Safe in a signal handler."""
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as visitor:
-            visitor.setblocking(False)
-            visitor.connect(self._path)
+    def read_the_last_of(self, path: str) -> None:
+        """Read all that the process which listened at ``path`` has written. It is dead, so this comes to an end."""
+        self._accept(0)
+        for incoming in list(self._receiving.values()):
+            if incoming.sender is None or incoming.sender.addressDetails.path == path:
+                while self._receive(incoming, 0):
+                    pass
 
     def close(self) -> None:
-        """Close the sockets; those of a parent can be closed in its child without harm to the parent's."""
+        """Close the sockets; those of a parent can be closed in its child without harm to the parent's. Idempotent."""
         for incoming in self._receiving.values():
             incoming.connection.close()
         self._receiving = {}
         self._listener.close()
 
-    def _accept(self) -> None:
+    def stop(self) -> None:
+        """Take nothing more: whoever writes learns it at once."""
+        self._poller.remove(self._number)
+        for descriptor in self._receiving:
+            self._poller.remove(descriptor)
+        self.close()
+
+    def _accept(self, _events: int) -> None:
         for _ in range(_ACCEPTS):
             try:
                 connection, _address = self._listener.accept()
@@ -79,53 +99,76 @@ class Inbox:
                 return
             except OSError as error:  # what waits in the backlog waits on
                 thesplog("cannot accept: %s", error, level=logging.WARNING)
-                time.sleep(_BREATH)
+                if error.errno in _NO_DESCRIPTOR:
+                    self._accept_again = time.monotonic() + _BREATH
+                    self._poller.change(self._number, 0)
                 return
-            connection.setblocking(False)
-            if is_same_user(connection):
-                self._receive(_Incoming(connection, bytearray()))
-            else:
+            if not is_same_user(connection):
                 thesplog("refused a connection from another user", level=logging.WARNING)
                 connection.close()
-
-    def _receive(self, incoming: _Incoming) -> None:
-        """Read what is there; take the message when all of it is."""
-        connection, data = incoming.connection, incoming.data
-        try:
-            while incoming.size is None or len(data) < incoming.size:
-                chunk = connection.recv(_CHUNK)
-                if not chunk:
-                    self._hang_up(incoming)
-                    return
-                data += chunk
-                if incoming.size is None and len(data) >= LENGTH.size:
-                    (incoming.size,) = LENGTH.unpack_from(data)
-                    del data[: LENGTH.size]
-        except BlockingIOError:
+                continue
+            connection.setblocking(False)
+            incoming = _Incoming(connection)
             self._receiving[connection.fileno()] = incoming
-            return
-        except OSError:
-            self._hang_up(incoming)
-            return
-        answer = self._unpickle(data)
-        with contextlib.suppress(OSError):  # its sender is gone
-            connection.send(answer)
-        self._hang_up(incoming)
+            self._poller.add(connection.fileno(), select.EPOLLIN, partial(self._receive, incoming))
+            self._receive(incoming, 0)
 
-    def _unpickle(self, data: bytearray) -> bytes:
+    def _receive(self, incoming: _Incoming, _events: int) -> bool:
+        """Read once, and take the messages which are complete. Whether something was there."""
         try:
-            self.messages.append(pickle.loads(data))  # noqa: S301 - from the same user, who was checked
+            count = incoming.connection.recv_into(self._buffer)
+        except BlockingIOError:
+            return False
+        except OSError:
+            count = 0
+        if not count:
+            self._hang_up(incoming)
+            return False
+        data = incoming.data
+        if data:
+            data += self._buffer[:count]
+            with memoryview(data) as view:
+                used = self._take_frames(incoming, view)
+            del data[:used]
+        else:
+            used = self._take_frames(incoming, self._buffer[:count])
+            data += self._buffer[used:count]
+        return True
+
+    def _take_frames(self, incoming: _Incoming, view: memoryview) -> int:
+        """How many bytes of ``view`` are done with."""
+        begin, length = 0, len(view)
+        while length - begin >= LENGTH.size:
+            (size,) = LENGTH.unpack_from(view, begin)
+            end = begin + LENGTH.size + size
+            if end > length:
+                break
+            if incoming.sender is None:
+                self._greet(incoming, bytes(view[begin + LENGTH.size : end]))
+            else:
+                self._unpickle(incoming, view[begin + LENGTH.size : end])
+            begin = end
+        return begin
+
+    @staticmethod
+    def _greet(incoming: _Incoming, data: bytes) -> None:
+        incoming.answers = data.startswith(ANSWER)
+        incoming.sender = ActorAddress(UnixAddress(os.fsdecode(data[len(ANSWER) :])))
+
+    def _unpickle(self, incoming: _Incoming, data: memoryview) -> None:
+        answer = TAKEN
+        try:
+            self.messages.append((incoming.sender, pickle.loads(data)))  # noqa: S301 - from the same user, who was checked
         except Exception as error:  # a class that is not there, or whatever its code raises
             thesplog("cannot read a message: %s: %s", type(error).__name__, error, level=logging.WARNING)
-            return UNREADABLE
-        return TAKEN
+            answer = UNREADABLE
+        if incoming.answers:
+            with contextlib.suppress(OSError):  # its sender is gone
+                incoming.connection.send(answer)
 
     def _hang_up(self, incoming: _Incoming) -> None:
-        self._receiving.pop(incoming.connection.fileno(), None)
-        incoming.connection.close()
-
-
-def is_same_user(connection: socket.socket) -> bool:
-    """Whether the process at the other end runs as this process's user. The kernel says so, not the peer."""
-    _pid, uid, _gid = _PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
-    return bool(uid == os.geteuid())
+        descriptor = incoming.connection.fileno()
+        if descriptor >= 0:
+            self._receiving.pop(descriptor, None)
+            self._poller.remove(descriptor)
+            incoming.connection.close()

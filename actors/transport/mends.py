@@ -15,17 +15,20 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from setproctitle import setproctitle
-from thespian.actors import ChildActorExited
-from thespian.system.messages.admin import PendingActorResponse
+from thespian.actors import ChildActorExited, NoCompatibleSystemForActor
+from thespian.system.messages.admin import NotifyOnSourceAvailability, PendingActorResponse
 from thespian.system.messages.multiproc import EndpointConnected
 from thespian.system.multiprocCommon import ChildInfo, MultiProcAdmin, MultiProcManager
-from thespian.system.transport import ReceiveEnvelope, Thespian__UpdateWork, TransmitIntent
-from thespian.system.utilis import actualActorClass
+from thespian.system.sourceLoader import loadModuleFromHashSource
+from thespian.system.transport import ReceiveEnvelope, TransmitIntent
+from thespian.system.utilis import actualActorClass, checkActorCapabilities
 
+from squad.actors.transport.hotpath import HotPath
 from squad.actors.transport.processes import CRASHED, ChildProcess
 from squad.actors.transport.unix import Endpoint, UnixTransport
 
@@ -47,10 +50,22 @@ class _NoThrottle:
         pass
 
 
+class _Kind(NamedTuple):
+    """What a child shall be, in Thespian's terms."""
+
+    actor_class: Any  # or its name
+    global_name: str | None
+    source_hash: str | None
+    source: Any
+    requirements: Any
+
+
 class MendedParent:
     """The part of an admin or an actor that starts children and learns of their ends."""
 
     _child_procs: list[Any]
+    _sourceHash: str | None  # noqa: N815
+    capabilities: dict[str, Any]
     newest_child_pid: int | None = None  # of the child that was started last
 
     def init_replicator(self, transport: UnixTransport, concurrency_context: object) -> None:
@@ -70,13 +85,15 @@ class MendedParent:
         sourceHash: str | None = None,  # noqa: N803
         sourceToLoad: object = None,  # noqa: N803
     ) -> None:
-        actor_class = actualActorClass(childClass)
+        find = partial(loadModuleFromHashSource, sourceHash, {sourceHash: sourceToLoad}) if sourceHash else None
+        if not checkActorCapabilities(childClass, self.capabilities, childRequirements, find):
+            raise NoCompatibleSystemForActor(childClass, "no system has compatible capabilities")
+        kind = _Kind(childClass, globalName, sourceHash or self._sourceHash, sourceToLoad, childRequirements)
         endpoint = self.transport.endpoint_for(childAddr.addressDetails.addressInstanceNum)
-        arguments = (actor_class, endpoint, parentAddr, notifyAddr, self.capabilities)  # type: ignore[attr-defined]
-        process = ChildProcess(run_actor, arguments)
+        process = ChildProcess(run_actor, (kind, endpoint, parentAddr, notifyAddr, self.capabilities))
         process.start()
         self.newest_child_pid = process.pid
-        info = ChildInfo(childAddr, actor_class, process, endpoint.number)
+        info = ChildInfo(childAddr, childClass, process, endpoint.number)
         info.path = endpoint.path
         self._child_procs.append(info)
 
@@ -86,6 +103,7 @@ class MendedParent:
         self._child_procs = [info for info in self._child_procs if info not in dead]
         for info in dead:
             Path(info.path).unlink(missing_ok=True)
+            self.transport.read_the_last_of(info.path)
             if hasattr(info, "childRealAddr"):
                 self.transport.deliver(ChildActorExited(info.childRealAddr))
             else:
@@ -119,20 +137,22 @@ class Admin(MendedParent, MultiProcAdmin):  # type: ignore[misc]
             )
 
 
-class Manager(MendedParent, MultiProcManager):  # type: ignore[misc]
-    """Runs one actor. ``begin()`` of the actor, where it has one, is called before its first message."""
+class Manager(MendedParent, HotPath, MultiProcManager):  # type: ignore[misc]
+    """Runs one actor: Squad's, which has ``begin`` called before its first message, or a plain one of Thespian."""
 
     announcement: Any
 
     def run(self) -> None:
         """Make the actor, tell its parent that it listens, and handle messages."""
+        if not hasattr(self._actorClass, "begin"):
+            self.transport.scheduleTransmit(None, self.announcement)
+            super().run()
+            return
         self.actorInst = self._actorClass()
         self.actorInst._myRef = self
         self.transport.scheduleTransmit(None, self.announcement)
-        if hasattr(self.actorInst, "begin"):
-            self.actorInst.begin()
-        while isinstance(self.transport.run(self.handleMessages), Thespian__UpdateWork):
-            pass
+        self.actorInst.begin()
+        self.transport.run(self.handleMessages)
 
     def never_connected(self, info: Any) -> None:
         """Its ChildActorExited bears the only address that this actor knows, and what waited for it is dropped."""
@@ -141,6 +161,14 @@ class Manager(MendedParent, MultiProcManager):  # type: ignore[misc]
     def actor_send_fail(self, result: Any, intent: Any) -> None:
         """Thespian has the admin keep what could not be delivered, for a handler of dead letters. Squad has none, and
         the transport has noted the loss."""
+        if not hasattr(self._actorClass, "begin"):
+            super().actor_send_fail(result, intent)
+
+    def _sayGoodbye(self) -> None:  # noqa: N802
+        """Whoever forked this process learns of its end from the kernel, and tells the parent, if that is another."""
+        if self._srcNotifyEnabled:
+            message = NotifyOnSourceAvailability(self.transport.myAddress, False)
+            self._send_intent(TransmitIntent(self._adminAddr, message))
 
     def leave(self, status: int, farewell: float = _FAREWELL) -> None:
         """Send what waits, for ``farewell`` seconds at most, and end this process."""
@@ -168,20 +196,21 @@ def run_admin(endpoint: Endpoint, starter: Any, capabilities: dict[str, Any]) ->
     transport.close()
 
 
-def run_actor(actor_class: type[Any], endpoint: Endpoint, parent: Any, notify: Any, capabilities: Any) -> None:
+def run_actor(kind: _Kind, endpoint: Endpoint, parent: Any, notify: Any, capabilities: Any) -> None:
     """The life of an actor's process. ``notify`` is told once it listens."""
-    setproctitle(f"squad: {actor_class.__name__.lower()}")
+    name = getattr(kind.actor_class, "__name__", str(kind.actor_class).rpartition(".")[2])
+    setproctitle(f"squad: {name.lower()}")
     transport = UnixTransport(endpoint)
-    no_name = no_source = no_requirements = no_context = no_logging = None
+    no_context = no_logging = None
     manager = Manager(
-        actor_class,
-        no_name,
+        kind.actor_class if kind.source_hash else actualActorClass(kind.actor_class),
+        kind.global_name,
         transport,
-        no_source,
-        no_source,
+        kind.source_hash,
+        kind.source,
         parent,
         endpoint.admin,
-        no_requirements,
+        kind.requirements,
         capabilities,
         no_context,
         no_logging,
@@ -191,6 +220,6 @@ def run_actor(actor_class: type[Any], endpoint: Endpoint, parent: Any, notify: A
     try:
         manager.run()
     except Exception:
-        log.exception("%s crashed", actor_class.__name__)
+        log.exception("%s crashed", name)
         manager.leave(CRASHED, farewell=0.2)
     manager.leave(0)

@@ -79,7 +79,7 @@ class ChildProcess:
         try:
             if self.tied:
                 die_with(parent)
-            _settle_in()
+            settle_in()
             self.target(*self.args)
             status = 0
         except BaseException:
@@ -108,7 +108,7 @@ def die_with(parent: int) -> None:
         os._exit(CRASHED)
 
 
-def _settle_in() -> None:
+def settle_in() -> None:
     """Undo what a fresh process should not have from its parent."""
     gc.freeze()  # the collector leaves the parent's objects alone, so their pages stay shared
     os.umask(0o077)

@@ -8,11 +8,15 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from squad.actors.transport.folder import SocketFolder, open_folder
+from squad.actors.transport.handing import hand
 from squad.actors.transport.version import require_thespian
 from squad.errors import StartError
+
+if TYPE_CHECKING:
+    from squad.actors.transport.insecure_tcp import InsecureTcpSystem
 
 Address = Any
 
@@ -20,8 +24,9 @@ _CREATE = 30.0  # seconds for an actor to be there
 _TELL = 5.0  # seconds for a message to be taken
 
 
-def open_system(run_dir: Path, transport: str = "unix") -> System:
-    """Start Thespian's admin as a child of this process. The one place where the system base is chosen.
+def open_system(run_dir: Path, transport: str = "unix") -> System | InsecureTcpSystem:
+    """Start Thespian's admin as a child of this process. The one place where the system base is chosen: ``transport``
+    is "unix", or "insecure-tcp", which has fewer guarantees (see ``insecure_tcp``).
 
     ``run_dir`` (the home's ``run``) is made 0700 and rid of old sockets; Thespian's log is ``logs/thespian.log``
     beside it. Call it from the main thread: when the thread that called it ends, so does the whole tree.
@@ -30,8 +35,8 @@ def open_system(run_dir: Path, transport: str = "unix") -> System:
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("open_system() must be called from the main thread, whose end is the tree's end")
     require_thespian()
-    if transport != "unix":
-        raise StartError(f"there is no transport {transport!r}", hint="the only one is 'unix'")
+    if transport not in ("unix", "insecure-tcp"):
+        raise StartError(f"there is no transport {transport!r}", hint="there are 'unix' and 'insecure-tcp'")
     from thespian.actors import ActorSystem
 
     from squad.actors.transport.system_base import FOLDER, register
@@ -40,6 +45,11 @@ def open_system(run_dir: Path, transport: str = "unix") -> System:
     try:
         _log_to(folder.path.parent / "logs" / "thespian.log")
         folder.sweep()
+        if transport == "insecure-tcp":
+            from squad.actors.transport.insecure_tcp import InsecureTcpSystem
+
+            folder.close()
+            return InsecureTcpSystem()
         return System(ActorSystem(register(), capabilities={FOLDER: folder}, transientUnique=True), folder)
     except BaseException:
         folder.close()
@@ -98,7 +108,7 @@ class System:
     def tell(self, address: Address, message: object, timeout: float = _TELL) -> bool:
         """Send. True once the process at ``address`` has the message. False if it is dead, or has not taken it within
         ``timeout`` seconds: a stopped process may do so later."""
-        return self._exchange(address, message, timeout, None) is True
+        return hand(address.addressDetails.path, self._folder.fresh(), message, timeout)
 
     def ask(self, address: Address, message: object, timeout: float) -> Any:
         """The first message that comes back within ``timeout`` seconds; None if none does, or at once if it is dead."""
@@ -106,31 +116,26 @@ class System:
 
         return self._exchange(address, message, timeout, lambda reply: not isInternalActorSystemMessage(reply))
 
-    def _exchange(self, address: Address, message: object, timeout: float, wanted: Callable[[Any], bool] | None) -> Any:
-        """The first answer that is ``wanted``; with ``wanted`` None, True once the message was taken."""
-        from thespian.system.transport import ReceiveEnvelope, TransmitIntent
+    def _exchange(self, address: Address, message: object, timeout: float, wanted: Callable[[Any], bool]) -> Any:
+        """The first answer that is ``wanted``."""
+        from thespian.system.transport import ReceiveEnvelope
+
+        from squad.actors.transport.unix import Letter
 
         deadline = time.monotonic() + timeout
-        outcome: list[bool] = []
+        lost: list[object] = []
         with closing(self._base.transport.external_transport_clone()) as transport:
 
-            def taken(_status: object, _intent: object) -> None:
-                outcome.append(True)
-                if wanted is None:
-                    transport.abort_run()
-
-            def lost(_status: object, _intent: object) -> None:
-                outcome.append(False)
+            def is_lost(status: object, _letter: Letter) -> None:
+                lost.append(status)
                 transport.abort_run()
 
-            transport.scheduleTransmit(None, TransmitIntent(address, message, onSuccess=taken, onError=lost))
-            while (left := deadline - time.monotonic()) > 0:
+            transport.post(address.addressDetails.path, message, Letter(address, message, is_lost))
+            while not lost and (left := deadline - time.monotonic()) > 0:
                 received = transport.run(None, left)
-                if isinstance(received, ReceiveEnvelope) and wanted is not None and wanted(received.message):
+                if isinstance(received, ReceiveEnvelope) and wanted(received.message):
                     return received.message
-                if outcome and (wanted is None or not outcome[0]):
-                    break
-        return True if wanted is None and outcome and outcome[0] else None
+        return None
 
     def close(self, timeout: float = 5.0) -> bool:
         """Kill the admin, every actor and what they have forked, whatever state they are in, and remove what they left.

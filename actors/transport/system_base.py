@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from datetime import timedelta
 from typing import Any
 
-from thespian.actors import ActorAddress
+from thespian.actors import ActorAddress, ThespianGeneration
 from thespian.system.messages.multiproc import EndpointConnected
-from thespian.system.systemBase import ExternalOpsToActors
+from thespian.system.systemBase import ExternalOpsToActors, systemBase
 from thespian.system.transport import ReceiveEnvelope
 
 from squad.actors.transport.address import UnixAddress
@@ -24,7 +25,7 @@ _ADMIN_STARTS = timedelta(seconds=15)
 _KILL = 5.0  # seconds for a killed process to be gone
 
 
-class ActorSystemBase(ExternalOpsToActors):  # type: ignore[misc]
+class ActorSystemBase(systemBase):  # type: ignore[misc]
     """Always starts an admin of its own; ``admin`` is its process. Raises StartError if it does not come up.
 
     What users of Thespian know (createActor, tell, ask, shutdown) works. ``System`` does without: there a stopped actor
@@ -35,7 +36,8 @@ class ActorSystemBase(ExternalOpsToActors):  # type: ignore[misc]
         quieten()
         folder = system.capabilities[FOLDER]
         address = ActorAddress(UnixAddress(folder.fresh()))
-        super().__init__(address)
+        ExternalOpsToActors.__init__(self, address)  # systemBase's own would look for an admin that runs already
+        system.capabilities |= _about_this_process()
         self.transport = UnixTransport(Endpoint(None, folder.fresh(), address, folder))
         endpoint = Endpoint(None, address.addressDetails.path, address, folder)
         self.admin = ChildProcess(run_admin, (endpoint, self.transport.myAddress, system.capabilities))
@@ -61,6 +63,17 @@ class ActorSystemBase(ExternalOpsToActors):  # type: ignore[misc]
         self.lifeline.close()
         self.transport.close()
         return gone
+
+
+def _about_this_process() -> dict[str, Any]:
+    """The capabilities that every system of processes has."""
+    return {
+        "Thespian ActorSystem Name": NAME,
+        "Thespian ActorSystem Version": 1,
+        "Python Version": tuple(sys.version_info),
+        "Thespian Generation": ThespianGeneration,
+        "Thespian Version": str(int(time.time() * 1000)),
+    }
 
 
 def register() -> str:

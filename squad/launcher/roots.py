@@ -9,7 +9,7 @@ from typing import Any
 from squad.actors import reloading
 from squad.actors.protocol import Boot, Booting, StopSquad
 from squad.actors.supervisor import Supervisor
-from squad.actors.transport import System, open_system
+from squad.actors.transport import open_system
 from squad.errors import StartError
 from squad.launcher.plan import Plan
 
@@ -23,7 +23,7 @@ class Roots:
 
     def __init__(self, plan: Plan, generation: int) -> None:
         self._names: dict[int, str] = {}  # by descriptor of the process
-        self._system: System = open_system(plan.home / "run")
+        self._system = open_system(plan.home / "run", plan.config.runtime.transport)
         try:
             self._supervisor: Any = self._system.create(Supervisor)
             config, recipients = reloading.kept(plan.home) or (plan.config, plan.recipients)

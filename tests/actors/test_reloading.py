@@ -78,6 +78,11 @@ def test_what_others_read_changes_without_a_restart(key: str) -> None:
     assert planned(BASE.replace("a: {", f"a: {{{key}, ")) == {"change": [f"a: {key.partition(':')[0]}"]}
 
 
+def test_another_transport_is_for_the_next_start() -> None:
+    found = planned(BASE + "runtime: {transport: insecure-tcp}\n")
+    assert found == {"change": ["runtime: transport, at the next start of the squad"]}
+
+
 def test_the_bounds_of_a_convoy() -> None:
     found = planned(BASE.replace("max: 3", "max: 9"))
     assert found["resize"] == [{"name": "pool", "min": 1, "max": 9}]

@@ -216,7 +216,7 @@ def test_handlers_of_the_opener_do_not_run_in_actors(run_dir: Path) -> None:
 # -- descriptors -------------------------------------------------------------------------------------------------------
 
 
-def test_a_parent_keeps_no_descriptor_for_a_child(system: System) -> None:
+def test_a_parent_keeps_no_descriptor_for_a_child(idle_soon: None, system: System) -> None:
     family = system.create(Family)
     process = psutil.Process(system.ask(family, Say(), 5).pid)
     before = process.num_fds()
@@ -259,7 +259,9 @@ def test_a_process_that_an_actor_forks_does_not_keep_its_socket_open_and_ends_wi
     assert not alive(forked)
 
 
-def test_a_child_has_none_of_the_connections_that_its_parent_had_when_it_was_born(system: System) -> None:
+def test_a_child_has_none_of_the_connections_that_its_parent_had_when_it_was_born(
+    idle_soon: None, system: System
+) -> None:
     family = system.create(Family)
     assert isinstance(system.ask(family, Raise(Echo, 30), 20), Children)
     pids = tree(system.admin_pid)[2:]

@@ -15,7 +15,8 @@ import pytest
 
 from squad.actors.transport import System
 from squad.actors.transport.inbox import Inbox
-from squad.actors.transport.lanes import LENGTH, TAKEN, UNREADABLE
+from squad.actors.transport.poller import Poller
+from squad.actors.transport.wire import ANSWER, TAKEN, UNREADABLE, frame, greeting
 from tests.actors.transport.cast import Echo, Family, Raise, Said, Say
 from tests.actors.transport.watching import read_all, tree
 from tests.running import eventually
@@ -32,19 +33,33 @@ class Bomb:
         return (exploded.append, ("bang",))
 
 
+HELLO = greeting("me", ANSWER)
+
+
 @pytest.fixture
-def box(tmp_path: Path) -> Iterator[Inbox]:
-    box = Inbox(str(tmp_path / "box"))
+def poller() -> Iterator[Poller]:
+    poller = Poller()
+    yield poller
+    poller.close()
+
+
+@pytest.fixture
+def box(tmp_path: Path, poller: Poller) -> Iterator[Inbox]:
+    box = Inbox(str(tmp_path / "box"), poller)
     yield box
     box.close()
 
 
+def messages(box: Inbox) -> list[tuple[str, object]]:
+    return [(sender.addressDetails.path, message) for sender, message in box.messages]
+
+
 def deliver(path: Path, data: bytes, *, cut: int | None = None) -> socket.socket:
-    """Send a frame (or its first ``cut`` bytes) as anybody could; the connection, for the answer."""
+    """Greet and send a frame (or the first ``cut`` bytes of both) as anybody could; the connection, for the answer."""
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(5)
     connection.connect(str(path))
-    connection.sendall((LENGTH.pack(len(data)) + data)[:cut])
+    connection.sendall((HELLO + frame(data))[:cut])
     return connection
 
 
@@ -78,7 +93,7 @@ def test_another_user_is_not_listened_to_even_where_the_folder_lets_him_in(syste
             os.setgroups([])
             os.setgid(NOBODY)
             os.setuid(NOBODY)
-            with deliver(path, pickle.dumps(("me", "evil"))) as intruder:
+            with deliver(path, pickle.dumps("evil")) as intruder:
                 status = 0 if intruder.recv(1) == b"" else 2
         except (ConnectionResetError, BrokenPipeError):
             status = 0
@@ -92,13 +107,13 @@ def test_another_user_is_not_listened_to_even_where_the_folder_lets_him_in(syste
 
 
 def test_the_kernel_is_asked_who_connects_before_a_byte_is_read(
-    box: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    box: Inbox, poller: Poller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exploded.clear()
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)  # so that this very process is another user
 
     with deliver(tmp_path / "box", pickle.dumps(Bomb())) as intruder:
-        read_all(box)
+        read_all(box, poller)
 
         with suppress(ConnectionResetError):
             assert intruder.recv(1) == b""
@@ -106,31 +121,39 @@ def test_the_kernel_is_asked_who_connects_before_a_byte_is_read(
     assert not box.messages
 
 
-def test_the_same_user_is_listened_to(box: Inbox, tmp_path: Path) -> None:
-    with deliver(tmp_path / "box", pickle.dumps(("me", "hello"))) as sender:
-        read_all(box)
+def test_the_same_user_is_listened_to(box: Inbox, poller: Poller, tmp_path: Path) -> None:
+    with deliver(tmp_path / "box", pickle.dumps("hello")) as sender:
+        read_all(box, poller)
 
         assert sender.recv(1) == TAKEN
-    assert list(box.messages) == [("me", "hello")]
+    assert messages(box) == [("me", "hello")]
 
 
-def test_what_cannot_be_read_is_answered_so(box: Inbox, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_answered_so_and_harms_nothing_else(box: Inbox, poller: Poller, tmp_path: Path) -> None:
     with deliver(tmp_path / "box", b"no pickle") as sender:
-        read_all(box)
+        sender.sendall(frame(pickle.dumps("hello")))
+        read_all(box, poller)
 
-        assert sender.recv(1) == UNREADABLE
-    assert not box.messages
+        assert sender.recv(2) == UNREADABLE + TAKEN
+    assert messages(box) == [("me", "hello")]
 
 
-def test_half_a_message_waits_for_the_other_half_and_is_dropped_without_it(box: Inbox, tmp_path: Path) -> None:
-    data = pickle.dumps(("me", "hello"))
-    with deliver(tmp_path / "box", data, cut=12) as sender, deliver(tmp_path / "box", data, cut=3) as other:
-        read_all(box)
+@pytest.mark.parametrize("cut", range(1, len(HELLO) + len(frame(pickle.dumps("hello")))))
+def test_a_message_may_come_in_any_two_parts(box: Inbox, poller: Poller, tmp_path: Path, cut: int) -> None:
+    data = pickle.dumps("hello")
+    with deliver(tmp_path / "box", data, cut=cut) as sender:
+        read_all(box, poller)
         assert not box.messages
-        sender.sendall(data[12 - LENGTH.size :])
-        other.close()
-        read_all(box)
+        sender.sendall((HELLO + frame(data))[cut:])
+        read_all(box, poller)
 
         assert sender.recv(1) == TAKEN
-    assert list(box.messages) == [("me", "hello")]
-    assert len(list(box.descriptors())) == 1  # the listening one is left
+    assert messages(box) == [("me", "hello")]
+
+
+def test_half_a_message_whose_sender_dies_is_dropped(box: Inbox, poller: Poller, tmp_path: Path) -> None:
+    deliver(tmp_path / "box", pickle.dumps("hello"), cut=len(HELLO) + 12).close()
+    read_all(box, poller)
+
+    assert not box.messages
+    assert len(box) == 0

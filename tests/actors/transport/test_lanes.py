@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
-import select
+import resource
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,18 +13,34 @@ import pytest
 
 from squad.actors.transport import lanes as module
 from squad.actors.transport.inbox import Inbox
-from squad.actors.transport.lanes import TAKEN, Fate, Lanes
-from tests.actors.transport.watching import read_all
+from squad.actors.transport.lanes import Fate, Lanes
+from squad.actors.transport.poller import Poller
+from squad.actors.transport.wire import frame, greeting
 from tests.running import eventually
 
 Listen = Callable[..., socket.socket]
+HELLO = greeting("/me")
 
 
 @pytest.fixture
-def lanes() -> Iterator[Lanes]:
-    lanes = Lanes()
+def poller() -> Iterator[Poller]:
+    poller = Poller()
+    yield poller
+    poller.close()
+
+
+@pytest.fixture
+def lanes(poller: Poller) -> Iterator[Lanes]:
+    lanes = Lanes(HELLO, poller)
     yield lanes
     lanes.close()
+
+
+@pytest.fixture
+def box(tmp_path: Path, poller: Poller) -> Iterator[Inbox]:
+    box = Inbox(str(tmp_path / "box"), poller)
+    yield box
+    box.close()
 
 
 @pytest.fixture
@@ -44,127 +61,137 @@ def listen(tmp_path: Path) -> Iterator[Listen]:
         each.close()
 
 
-def run(lanes: Lanes, until: Callable[[], object], *boxes: Inbox) -> None:
-    """The loop of an owner."""
+@pytest.fixture
+def run(lanes: Lanes, poller: Poller) -> Callable[[Callable[[], object]], object]:
+    """The loop of an owner, until something is so."""
 
-    def once() -> object:
-        poll = select.poll()
-        for descriptor, events in lanes.descriptors():
-            poll.register(descriptor, events)
-        for descriptor, _events in poll.poll(0):
-            lanes.advance(descriptor)
+    def once(until: Callable[[], object]) -> object:
+        lanes.flush()
+        poller.wait(0)
         lanes.attend()
-        for box in boxes:
-            read_all(box)
         return until()
 
-    eventually(once, "what the lanes were run for")
+    return lambda until: eventually(lambda: once(until), "what the lanes were run for")
 
 
-def test_messages_arrive_in_order(lanes: Lanes, tmp_path: Path) -> None:
-    box = Inbox(str(tmp_path / "box"))
-    for number in range(50):
-        lanes.add(str(tmp_path / "box"), pickle.dumps(number), number)
+Run = Callable[[Callable[[], object]], object]
 
-    run(lanes, lambda: len(lanes.finished) == 50, box)
 
-    assert list(box.messages) == list(range(50))
-    assert list(lanes.finished) == [(number, Fate.TAKEN) for number in range(50)]
+def numbers(box: Inbox) -> list[object]:
+    return [message for _sender, message in box.messages]
+
+
+def test_messages_arrive_in_order_and_with_their_sender(lanes: Lanes, box: Inbox, tmp_path: Path, run: Run) -> None:
+    for number in range(5000):
+        lanes.add(str(tmp_path / "box"), frame(pickle.dumps(number)), number)
+
+    run(lambda: len(box.messages) == 5000)
+
+    assert numbers(box) == list(range(5000))
+    assert {sender.addressDetails.path for sender, _message in box.messages} == {"/me"}
+    assert list(lanes.finished) == [(number, Fate.SENT) for number in range(5000)]
     assert not lanes
-    assert lanes.patience() is None
-    box.close()
+    assert (lanes.connections, len(box)) == (1, 1)
+
+
+def test_small_messages_between_large_ones_keep_their_order(lanes: Lanes, box: Inbox, tmp_path: Path, run: Run) -> None:
+    sizes = [10, 3_000_000, 20, 30, 400_000, 1, 0, 262_144, 5]
+    for size in sizes:
+        lanes.add(str(tmp_path / "box"), frame(pickle.dumps(b"x" * size)), size)
+
+    run(lambda: len(box.messages) == len(sizes))
+
+    assert [len(message) for _sender, message in box.messages] == sizes
+    assert [size for size, _fate in lanes.finished] == sizes
 
 
 def test_a_target_without_a_socket_is_dead_and_so_is_all_that_waits_for_it(lanes: Lanes, tmp_path: Path) -> None:
-    lanes.add(str(tmp_path / "nobody"), b"x", "one")
+    lanes.add(str(tmp_path / "nobody"), frame(b"x"), "one")
+    lanes.add(str(tmp_path / "nobody"), frame(b"x"), "two")
+    lanes.flush()
 
-    assert list(lanes.finished) == [("one", Fate.DEAD)]
+    assert list(lanes.finished) == [("one", Fate.DEAD), ("two", Fate.DEAD)]
+    assert not lanes
+    assert lanes.patience() is None
 
 
-def test_a_target_that_dies_takes_with_it_what_waits(lanes: Lanes, tmp_path: Path, listen: Listen) -> None:
+def test_a_target_that_dies_takes_with_it_what_waits(lanes: Lanes, tmp_path: Path, listen: Listen, run: Run) -> None:
     target = listen("target")
     for number in range(3):
-        lanes.add(str(tmp_path / "target"), b"x", number)
+        lanes.add(str(tmp_path / "target"), frame(b"x" * 1_000_000), number)
+    lanes.flush()
     assert not lanes.finished
 
     target.close()
-    run(lanes, lambda: lanes.finished)
+    run(lambda: lanes.finished)
 
     assert list(lanes.finished) == [(number, Fate.DEAD) for number in range(3)]
     assert not lanes
+    assert lanes.connections == 0
+
+
+def test_an_idle_connection_tells_at_once_that_its_target_is_dead(
+    lanes: Lanes, tmp_path: Path, listen: Listen, run: Run
+) -> None:
+    target = listen("target")
+    lanes.add(str(tmp_path / "target"), frame(b"x"), "one")
+    lanes.flush()
+    assert lanes.connections == 1
+
+    target.close()
+    run(lambda: lanes.connections == 0)
+    lanes.add(str(tmp_path / "target"), frame(b"x"), "two")
+    lanes.flush()
+
+    assert list(lanes.finished) == [("one", Fate.SENT), ("one", Fate.UNREAD), ("two", Fate.DEAD)]
+
+
+@pytest.mark.parametrize("read_all", [False, True])
+def test_what_a_dead_target_had_not_read_is_told(
+    lanes: Lanes, tmp_path: Path, listen: Listen, run: Run, read_all: bool
+) -> None:
+    target = listen("target")
+    lanes.add(str(tmp_path / "target"), frame(b"1"), 1)
+    lanes.flush()
+    with target.accept()[0] as connection:
+        connection.recv(1000)
+        for number in (2, 3):
+            lanes.add(str(tmp_path / "target"), frame(b"x"), number)
+            lanes.flush()
+        if read_all:
+            connection.recv(1000)
+    run(lambda: lanes.connections == 0)
+
+    unread = [number for number, fate in lanes.finished if fate is Fate.UNREAD]
+    assert unread == ([] if read_all else [2, 3])
 
 
 def test_a_target_known_to_be_dead_is_buried_at_once(lanes: Lanes, tmp_path: Path, listen: Listen) -> None:
     listen("target")
-    lanes.add(str(tmp_path / "target"), b"x", "one")
+    lanes.add(str(tmp_path / "target"), frame(b"x" * 1_000_000), "one")
 
     lanes.bury(str(tmp_path / "target"))
     lanes.bury(str(tmp_path / "somebody else"))
 
     assert list(lanes.finished) == [("one", Fate.DEAD)]
-    assert not list(lanes.descriptors())
+    assert not lanes
 
 
-def test_a_stopped_target_holds_up_nobody_else(lanes: Lanes, tmp_path: Path, listen: Listen) -> None:
-    listen("stopped")
-    box = Inbox(str(tmp_path / "box"))
-    for number in range(100):
-        lanes.add(str(tmp_path / "stopped"), b"x" * 1_000_000, number)
-    lanes.add(str(tmp_path / "box"), b"N.", "for another")  # the pickle of None
-
-    run(lanes, lambda: lanes.finished, box)
-
-    assert list(lanes.finished) == [("for another", Fate.TAKEN)]
-    assert lanes
-    box.close()
-
-
-def test_a_broken_connection_is_tried_again(lanes: Lanes, tmp_path: Path, listen: Listen) -> None:
-    target = listen("target")
-    lanes.add(str(tmp_path / "target"), b"x", "one")
-    target.accept()[0].close()
-    target.setblocking(False)
-    answered: list[socket.socket] = []
-
-    def answer_the_second() -> object:
-        try:
-            answered.append(target.accept()[0])
-        except BlockingIOError:
-            return lanes.finished
-        answered[-1].send(TAKEN)
-        return lanes.finished
-
-    run(lanes, answer_the_second)
-
-    assert list(lanes.finished) == [("one", Fate.TAKEN)]
-    assert len(answered) == 1
-    answered[0].close()
-
-
-def test_a_connection_that_always_breaks_is_given_up(
-    lanes: Lanes, tmp_path: Path, listen: Listen, monkeypatch: pytest.MonkeyPatch
+def test_a_stopped_target_holds_up_nobody_else(
+    lanes: Lanes, box: Inbox, tmp_path: Path, listen: Listen, run: Run
 ) -> None:
-    monkeypatch.setattr(module, "_AGAIN", 0.0)
-    target = listen("target")
-    target.setblocking(False)
-    lanes.add(str(tmp_path / "target"), b"x", "one")
-    breaks = []
+    listen("stopped")
+    for number in range(100):
+        lanes.add(str(tmp_path / "stopped"), frame(b"x" * 1_000_000), number)
+    lanes.add(str(tmp_path / "box"), frame(pickle.dumps("hello")), "for another")
 
-    def hang_up() -> object:
-        try:
-            target.accept()[0].close()
-            breaks.append(1)
-        except BlockingIOError:
-            pass
-        return lanes.finished
+    run(lambda: box.messages)
 
-    run(lanes, hang_up)
-
-    assert list(lanes.finished) == [("one", Fate.BROKEN)]
-    assert len(breaks) == 20
+    assert list(lanes.finished) == [("for another", Fate.SENT)]
+    assert lanes
 
 
-def test_a_full_backlog_is_waited_for(lanes: Lanes, tmp_path: Path, listen: Listen) -> None:
+def test_a_full_backlog_is_waited_for(lanes: Lanes, tmp_path: Path, listen: Listen, run: Run) -> None:
     target = listen("target", 0)
     others = []
     with pytest.raises(BlockingIOError):
@@ -172,35 +199,172 @@ def test_a_full_backlog_is_waited_for(lanes: Lanes, tmp_path: Path, listen: List
             others.append(socket.socket(socket.AF_UNIX))
             others[-1].setblocking(False)
             others[-1].connect(str(tmp_path / "target"))
-    lanes.add(str(tmp_path / "target"), b"x", "one")
-    assert not list(lanes.descriptors())
+    lanes.add(str(tmp_path / "target"), frame(b"x"), "one")
+    lanes.flush()
+    assert lanes.connections == 0
     assert lanes.patience() is not None
 
-    run(lanes, lambda: True)
+    run(lambda: True)
     assert not lanes.finished
     for _ in range(len(others) - 1):
         target.accept()[0].close()
-    run(lanes, lambda: list(lanes.descriptors()))
-    connection = target.accept()[0]
-    connection.send(TAKEN)
-    run(lanes, lambda: lanes.finished)
+    run(lambda: lanes.finished)
 
-    assert list(lanes.finished) == [("one", Fate.TAKEN)]
-    for each in (*others, connection):
+    assert list(lanes.finished) == [("one", Fate.SENT)]
+    for each in others:
         each.close()
 
 
+def test_without_a_descriptor_messages_wait_and_none_is_lost(
+    lanes: Lanes, box: Inbox, tmp_path: Path, run: Run
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as probe:
+        lowest = probe.fileno()
+    held = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 20, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            while True:
+                held.append(socket.socket())
+        for number in range(3):
+            lanes.add(str(tmp_path / "box"), frame(pickle.dumps(number)), number)
+        lanes.flush()
+        assert not lanes.finished
+        held.pop().close()
+        run(lambda: len(lanes.finished) == 3)  # this end could connect; none is left for the other end to accept
+        assert not box.messages
+        held.pop().close()
+
+        def arrived() -> bool:
+            box.attend()
+            return len(box.messages) == 3
+
+        run(arrived)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for each in held:
+            each.close()
+    assert numbers(box) == [0, 1, 2]
+
+
+def test_an_idle_connection_is_closed_and_a_new_one_made_for_the_next_message(
+    lanes: Lanes, box: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setattr(module, "IDLE", 0.02)
+    lanes.add(str(tmp_path / "box"), frame(pickle.dumps(1)), 1)
+    run(lambda: box.messages)
+
+    run(lambda: lanes.connections == 0)
+    assert lanes.patience() is None
+    run(lambda: len(box) == 0)
+    lanes.add(str(tmp_path / "box"), frame(pickle.dumps(2)), 2)
+    run(lambda: len(box.messages) == 2)
+
+    assert numbers(box) == [1, 2]
+
+
+def test_a_connection_with_something_unread_in_it_is_never_closed(
+    lanes: Lanes, tmp_path: Path, listen: Listen, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    """A second one could be read before it, and the order of the messages would be another."""
+    monkeypatch.setattr(module, "IDLE", 0.0)
+    target = listen("target")
+    lanes.add(str(tmp_path / "target"), frame(b"x"), "one")
+    run(lambda: lanes.finished)
+    for _ in range(5):
+        lanes.attend()
+    assert lanes.connections == 1
+
+    with target.accept()[0] as connection:
+        connection.recv(1000)
+        run(lambda: lanes.connections == 0)
+
+
 def test_what_a_living_target_never_takes_expires(
-    lanes: Lanes, tmp_path: Path, listen: Listen, monkeypatch: pytest.MonkeyPatch
+    lanes: Lanes, tmp_path: Path, listen: Listen, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
     monkeypatch.setattr(module, "_LIFE", 0.05)
     monkeypatch.setattr(module, "_SWEEP", 0.01)
-    listen("stopped")
+    target = listen("stopped")
+    lanes.add(str(tmp_path / "stopped"), frame(b"a" * 1_000_000), "begun")
     for number in range(3):
-        lanes.add(str(tmp_path / "stopped"), b"x", number)
+        lanes.add(str(tmp_path / "stopped"), frame(b"x"), number)
 
-    run(lanes, lambda: len(lanes.finished) == 3)
+    run(lambda: len(lanes.finished) == 3)
 
     assert list(lanes.finished) == [(number, Fate.EXPIRED) for number in range(3)]
+    with target.accept()[0] as connection:  # what was begun arrives whole, and so does what comes later
+        connection.settimeout(5)
+        lanes.add(str(tmp_path / "stopped"), frame(b"later"), "later")
+        expected = HELLO + frame(b"a" * 1_000_000) + frame(b"later")
+        received = bytearray()
+
+        def read() -> bool:
+            received.extend(connection.recv(1_000_000))
+            return len(received) >= len(expected)
+
+        run(read)
+    assert received == expected
+
+
+def test_of_a_long_stream_only_what_the_kernel_can_hold_may_be_unread(
+    lanes: Lanes, tmp_path: Path, listen: Listen, run: Run
+) -> None:
+    target = listen("target")
+    for number in range(100):
+        lanes.add(str(tmp_path / "target"), frame(b"x" * 10_000), number)
+    lanes.flush()
+    with target.accept()[0] as connection:
+        received = 0
+
+        def read() -> bool:
+            nonlocal received
+            received += len(connection.recv(10_000))
+            return not lanes
+
+        run(read)
+    run(lambda: lanes.connections == 0)
+
+    read_whole = (received - len(HELLO)) // len(frame(b"x" * 10_000))
+    unread = [number for number, fate in lanes.finished if fate is Fate.UNREAD]
+    assert unread == list(range(unread[0], 100))
+    assert 50 < unread[0] <= read_whole
+
+
+def test_nothing_is_stirred_up_when_what_waited_has_expired(
+    lanes: Lanes, tmp_path: Path, listen: Listen, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setattr(module, "_LIFE", 0.05)
+    monkeypatch.setattr(module, "_SWEEP", 0.01)
+    target = listen("target")
+    for number in range(3000):  # small ones: the last write ends with a whole frame, or nearly always
+        lanes.add(str(tmp_path / "target"), frame(b"x" * 1000), number)
+        lanes.flush()
+    run(lambda: any(fate is Fate.EXPIRED for _number, fate in lanes.finished))
+
+    with target.accept()[0] as connection:
+        connection.settimeout(5)
+        while len(connection.recv(10_000_000)) > 100_000:
+            lanes.flush()
+        run(lambda: not lanes)
+        began = time.monotonic()
+        lanes._poller.wait(0.2)
+        lanes._poller.wait(0.2)
+        assert time.monotonic() - began > 0.3  # nothing wakes it any more
+
+
+def test_what_waits_for_a_full_backlog_expires_as_well(
+    lanes: Lanes, tmp_path: Path, listen: Listen, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setattr(module, "_LIFE", 0.05)
+    monkeypatch.setattr(module, "_SWEEP", 0.01)
+    listen("target", 0)
+    with socket.socket(socket.AF_UNIX) as first:
+        first.connect(str(tmp_path / "target"))
+        lanes.add(str(tmp_path / "target"), frame(b"x"), "one")
+        run(lambda: lanes.finished)
+
+    assert list(lanes.finished) == [("one", Fate.EXPIRED)]
     assert not lanes
-    assert not list(lanes.descriptors())
+    assert lanes.patience() is None

@@ -101,6 +101,23 @@ def test_a_dead_actor_is_known_at_once(system: System) -> None:
     assert time.monotonic() - began < 5
 
 
+def test_an_actor_that_dies_before_it_has_read_the_question_is_known_at_once(system: System) -> None:
+    echo = system.create(Echo)
+    pid = system.ask(echo, Say(), 5).pid
+    os.kill(pid, signal.SIGSTOP)
+    answers: list[object] = []
+    asking = threading.Thread(target=lambda: answers.append(system.ask(echo, Say(), 60)))
+    asking.start()
+    eventually(lambda: asking.is_alive() and not answers, "the question is on its way")
+
+    began = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    asking.join()
+
+    assert answers == [None]
+    assert time.monotonic() - began < 5
+
+
 def test_a_late_answer_reaches_nobody(system: System) -> None:
     echo = system.create(Echo)
     pid = system.ask(echo, Say(1), 5).pid
@@ -265,7 +282,7 @@ def test_another_version_of_thespian_is_refused(run_dir: Path, monkeypatch: pyte
     assert not run_dir.exists()
 
 
-def test_another_transport_is_refused(run_dir: Path) -> None:
+def test_a_transport_that_does_not_exist_is_refused(run_dir: Path) -> None:
     with pytest.raises(StartError, match="there is no transport 'tcp'"):
         open_system(run_dir, "tcp")
 

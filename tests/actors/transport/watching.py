@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from squad.actors.transport.inbox import Inbox
+from squad.actors.transport.poller import Poller
 
 
 def alive(pid: int) -> bool:
@@ -44,17 +44,11 @@ def descriptors(pid: int) -> list[str]:
     return found
 
 
-def read_all(box: Inbox) -> None:
+def read_all(box: Inbox, poller: Poller) -> None:
     """The loop of an inbox's owner, until nothing more is there."""
-    while True:
-        poll = select.poll()
-        for descriptor in box.descriptors():
-            poll.register(descriptor, select.POLLIN)
-        found = poll.poll(0)
-        if not found:
-            return
-        for descriptor, _events in found:
-            box.read(descriptor)
+    seen = -1
+    while seen != (seen := len(box.messages) + len(box)):
+        poller.wait(0)
 
 
 def inode(descriptor_link: str) -> str:
