@@ -51,7 +51,8 @@ def test_a_send_to_a_full_mailbox_is_refused_and_says_what_to_do(storage: Storag
     assert storage.submit(*(task() for _ in range(3))).error == ""
     answer = storage.submit(task(), task())
     assert answer.error == (
-        "2 more messages do not fit the mailbox of 'a': 3 messages wait there, and its limit is 4; none of them is queued"
+        "2 more messages do not fit the mailbox of 'a': 3 messages wait there, and its limit is 4; "
+        "none of them is queued"
     )
     assert storage.submit(task()).error == ""
     answer = storage.submit(task())
