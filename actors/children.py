@@ -75,6 +75,7 @@ class Child:
     cpu_percent: float | None = None
     memory_bytes: int | None = None
     after_exit: AfterExit = "by budget"
+    throttled: bool = False  # its send rate is used up
     finished: bool = False  # it ended in good order because its work is done
     leaving: str = ""  # why it ends on purpose; then its end is no crash
     killed_for: str = ""  # why we ended it
@@ -144,6 +145,17 @@ class Child:
         if self.pid is not None and not self.gone():
             self.killed_for = self.killed_for or why
             os.kill(self.pid, signal.SIGKILL)
+
+    def now_throttled(self) -> bool:
+        """True once each time that its send rate is used up; it must have been idle with a token in between."""
+        if self.report is None or self.report.tokens is None:
+            return False
+        before = self.throttled
+        if self.report.tokens < 1:
+            self.throttled = True
+        elif self.report.state == "idle":
+            self.throttled = False
+        return self.throttled and not before
 
     def hand(self, hands: Path) -> Hand | None:
         """What its handler is at, from its black box: known however deaf the process is."""

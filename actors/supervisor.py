@@ -146,6 +146,9 @@ class Supervisor(Actor):
             self._lifecycle.start_waiting()
             if was_starting and not child.spec.core:
                 self._lifecycle.journal.note(event("ready", child.name))
+        if child.now_throttled() and child.spec.settings is not None and child.spec.settings.send_rate is not None:
+            rate = child.spec.settings.send_rate.per_minute
+            self._lifecycle.journal.note(event("throttled", child.name, per_minute=rate))
 
     @receives(Pong)
     def on_pong(self, msg: Pong, sender: Address) -> None:

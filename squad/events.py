@@ -26,6 +26,7 @@ RecordedKind = Literal[
     "restarted",
     "schedule_missed",
     "stopped",
+    "throttled",
 ]
 """The kinds that are recorded as they happen."""
 
@@ -128,6 +129,11 @@ RECORDED: dict[str, Kind] = {
         "An agent or worker was stopped: with the squad, because its convoy shrank, or by a reload.",
         _PROCESS,
         {"reason": "why"},
+    ),
+    "throttled": Kind(
+        "An agent has used up its send rate: what it sends from now on waits for tokens, or is refused, as configured.",
+        "an agent, or a worker of a convoy",
+        {"per_minute": "its rate, messages a minute"},
     ),
     "ended": Kind(
         "A process ended and is not started again, as its `restart` says.", _PROCESS, {"reason": "how it ended"}

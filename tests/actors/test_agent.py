@@ -164,6 +164,8 @@ def test_a_send_rate_makes_the_handler_wait_and_shows_its_tokens(squad: RunningS
     assert squad.task(root)["duration_ms"] >= 1500  # a burst of 3, then one a second
     assert squad.tree()["slow"]["tokens"] < 3
     assert squad.tree()["one"]["tokens"] is None
+    throttled = squad.query("SELECT detail FROM events WHERE kind = 'throttled' AND subject = 'slow'")
+    assert [json.loads(row["detail"]) for row in throttled] == [{"per_minute": 60.0}]
 
 
 def test_a_handle_rate_spaces_what_is_taken_on(squad: RunningSquad) -> None:
