@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from squad.actors.protocol import Desk, DeskDone
-from squad.errors import SquadError
+from squad.actors.rules import Rules
+from squad.errors import Problem, RefusedError, SquadError
 from squad.store.backend import Backend
+from squad.store.desk import Dead
 from squad.store.settlement import Settlement
-from squad.store.settling import Ceiling
+
+_MOST_NAMED = 20  # dead letters, in one error
 
 
-def carry_out(writer: Backend, msg: Desk, ceiling: Ceiling, now: float) -> tuple[DeskDone, Settlement]:
-    """In a transaction: do what is asked, or nothing of it. ``ceiling``: how many messages a replay may make wait."""
+def carry_out(writer: Backend, msg: Desk, rules: Rules, now: float) -> tuple[DeskDone, Settlement]:
+    """In a transaction: do what is asked, or nothing of it."""
     settlement = Settlement()
     try:
         with writer.savepoint():
@@ -18,7 +23,8 @@ def carry_out(writer: Backend, msg: Desk, ceiling: Ceiling, now: float) -> tuple
             if msg.dry_run:
                 pass
             elif msg.action == "replay":
-                settlement = writer.replay(dead, ceiling, now)
+                _must_be_known(dead, rules)
+                settlement = writer.replay(dead, rules.for_replays, now)
             elif msg.action == "edit":
                 writer.edit(dead[0], msg.payload, now)
             else:
@@ -26,3 +32,19 @@ def carry_out(writer: Backend, msg: Desk, ceiling: Ceiling, now: float) -> tuple
     except SquadError as error:
         return DeskDone(msg.request, error=error), Settlement()
     return DeskDone(msg.request, tuple(letter.task_id for letter in dead)), settlement
+
+
+def _must_be_known(dead: Sequence[Dead], rules: Rules) -> None:
+    """Raises RefusedError for those whose recipients are not in the configuration any more."""
+    problems = [
+        Problem(letter.task_id, f"no agent or convoy is called {letter.recipient!r} any more")
+        for letter in dead
+        if not rules.knows(letter.recipient)
+    ]
+    if problems:
+        of = "the dead letter is" if len(problems) == len(dead) == 1 else f"{len(problems):,} of the dead letters are"
+        raise RefusedError(
+            f"{of} for nobody; nothing is replayed",
+            hint="squad dead drop deletes them; or declare the agent again and squad reload",
+            problems=problems[:_MOST_NAMED],
+        )

@@ -280,7 +280,7 @@ class Broker(threading.Thread):
         done.answers.append((sender, Cancelled(msg.request, len(settlement.ended), len(running))))
 
     def _desk(self, msg: Desk, sender: Address, now: float, done: Round) -> None:
-        answer, settlement = desk.carry_out(self._writer, msg, self._rules.for_replays, now)
+        answer, settlement = desk.carry_out(self._writer, msg, self._rules, now)
         self._after(settlement, done)
         done.answers.append((sender, answer))
 

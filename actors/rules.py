@@ -26,15 +26,24 @@ class Bound(NamedTuple):
 class Rules:
     """See the module. Recipients that it does not know have no bound.
 
-    ``retry``: (recipient, type, attempts) -> seconds until the next, or None. ``graces`` are in seconds.
+    ``retry``: (recipient, type, attempts) -> seconds until the next, or None. ``graces`` are in seconds. ``known`` are
+    the recipients that there are, None: whatever their names.
     """
 
     def __init__(
-        self, retry: Policy, bounds: Mapping[str, Bound] | None = None, graces: Mapping[str, float] | None = None
+        self,
+        retry: Policy,
+        bounds: Mapping[str, Bound] | None = None,
+        graces: Mapping[str, float] | None = None,
+        known: frozenset[str] | None = None,
     ) -> None:
         self.retry = retry
         self._bounds = bounds or {}
         self._graces = graces or {}
+        self._known = known
+
+    def knows(self, recipient: str) -> bool:
+        return self._known is None or recipient in self._known
 
     def bound(self, recipient: str) -> Bound | None:
         return self._bounds.get(recipient)
@@ -70,7 +79,8 @@ def rules_of(config: SquadConfig) -> Rules:
         return policy.delay(attempts)
 
     bounds = {name: _bound(settings.queue) for name, settings in known.items()}
-    return Rules(retry, bounds, {name: settings.cancel_grace for name, settings in known.items()})
+    graces = {name: settings.cancel_grace for name, settings in known.items()}
+    return Rules(retry, bounds, graces, frozenset(known))
 
 
 def _policy(general: RetryConfig, own: RetryConfig | None) -> RetryPolicy:

@@ -17,13 +17,15 @@ from tests.running import RunningSquad, eventually
 FLOWS = Path(__file__).parent / "squads" / "flows.py"
 
 CONFIG = """
-types: {work: {retry: {max_attempts: 2}}}
+types: {work: {retry: {max_attempts: 2}}, nap: {fields: {}}}
 agents:
   worker: {class: "FLOWS:Worker", retry: {max_attempts: 9, backoff: 1ms}, cancel_grace: 300ms, send_rate: none}
   patient: {class: "FLOWS:Worker", cancel_grace: 1m, send_rate: none}
   narrow: {class: "FLOWS:Worker", queue: {limit: 3, warn_at: 0.6}}
   lossy: {class: "FLOWS:Worker", queue: {limit: 2, when_full: drop_oldest}}
   asker: {class: "FLOWS:Asker", send_rate: none}
+  napper: {command: [sleep, "600"], handles: [nap], cancel_grace: 300ms}
+  heavy: {command: [/bin/sh, -c, "trap '' TERM; sleep 600; sleep 600"], handles: [nap], cancel_grace: 300ms}
 convoys:
   pool: {class: "FLOWS:Worker", min: 2, max: 2, cancel_grace: 300ms}
 """
@@ -125,6 +127,17 @@ def test_a_handler_that_holds_the_interpreter_is_ended_for_its_agent(
     assert time.monotonic() - started < 1
     assert ended(squad, task, timeout=15)[0] == "cancelled"
     assert pid not in squad.processes()
+
+
+@pytest.mark.parametrize("agent", ["napper", "heavy"])
+def test_a_command_is_ended_and_its_agent_stays(squad: RunningSquad, client: Client, agent: str) -> None:
+    pids = squad.pids(agent)
+    task = squad.send(agent, "nap")
+    eventually(lambda: any("sleep 600" in line for line in squad.processes().values()), "the command runs")
+    assert client.cancel(task) == {"cancelled": 0, "running": 1}
+    assert ended(squad, task, timeout=10)[0] == "cancelled"
+    eventually(lambda: not any("sleep 600" in line for line in squad.processes().values()), "nothing of it is left")
+    assert squad.pids(agent) == pids
 
 
 def test_a_cancel_outlives_a_kill_of_the_storage_and_of_the_agent(

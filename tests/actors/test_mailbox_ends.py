@@ -318,6 +318,16 @@ def test_what_is_no_dead_letter_is_refused(storage: Storage) -> None:
         assert str(error.problems[0]) == f"{waits.task_id}: is queued, and so no dead letter"
 
 
+def test_what_was_for_an_agent_that_is_no_more_is_not_replayed(storage: Storage, sql: Sql) -> None:
+    letters = [dead(storage), dead(storage)]
+    storage.put(Rules(retry, known=frozenset({"other"})))
+    error = desk(storage, "replay", DeadFilter()).error
+    assert isinstance(error, RefusedError)
+    assert str(error) == "2 of the dead letters are for nobody; nothing is replayed"
+    assert str(error.problems[0]) == f"{letters[0].task_id}: no agent or convoy is called 'a' any more"
+    assert len(desk(storage, "drop", DeadFilter()).ids) == 2
+
+
 @pytest.mark.parametrize(("agent", "most"), [("b", 10), ("d", 1)])
 def test_a_replay_may_fill_a_mailbox_as_a_handler_may(storage: Storage, sql: Sql, agent: str, most: int) -> None:
     letters = [dead(storage, agent) for _ in range(most + 1)]

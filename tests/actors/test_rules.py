@@ -47,6 +47,11 @@ def test_bounds(name: str, bound: Bound | None, for_handlers: int | None, for_re
     assert rules.for_replays(name) == for_replays
 
 
+def test_who_there_is() -> None:
+    rules = rules_of(parse(CONFIG, name="squad.yaml", base_dir=Path()))
+    assert [rules.knows(name) for name in ("keen", "pool", "removed")] == [True, True, False]
+
+
 def test_grace() -> None:
     rules = rules_of(parse(CONFIG, name="squad.yaml", base_dir=Path()))
     assert [rules.grace(name) for name in ("keen", "plain", "removed")] == [1.0, 5.0, 5.0]
