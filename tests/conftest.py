@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,10 @@ from hypothesis import HealthCheck, settings
 # The machines that run this are slow now and then; a deadline for each example would measure them, not us.
 settings.register_profile("squad", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("squad")
+
+# Where a shell runs this in the background, Ctrl-C is ignored, and whatever the tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -258,7 +258,7 @@ def tests(made: Repository) -> Iterator[Repository]:
 
 def test_bin_test_passes_its_arguments_and_the_status(tests: Repository) -> None:
     status, out, err = tests.run("test", "-k", "two words", "--fail")
-    assert (status, out, err) == (5, "-m|not slow|-k|two words|--fail\n", "")
+    assert (status, out, err) == (5, "-m|not slow and not thespian_suite|-k|two words|--fail\n", "")
     status, out, err = tests.run("test", "--slow", "-x")
     assert (status, out, err) == (0, "-x\n", "")
 

@@ -20,11 +20,10 @@ from tests.cli.followers import Following
 from tests.cli.terminals import on_terminal, plain
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-NOW = datetime.now(UTC)
 
 
 def record(seconds_ago: float, name: str, message: str, level: str = "INFO", **more: str) -> str:
-    at = (NOW - timedelta(seconds=seconds_ago)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return json.dumps({"at": at, "level": level, "name": name, "pid": 1, "message": message, **more}) + "\n"
 
 
@@ -87,7 +86,7 @@ class TestWhatIsThere:
 
     def test_by_time(self, run: Run, logs: Path) -> None:
         assert shown(run, "--since", "45m") == ALL[3:]
-        at = (NOW - timedelta(minutes=35)).isoformat()
+        at = (datetime.now(UTC) - timedelta(minutes=35)).isoformat()
         assert shown(run, "--since", at) == ALL[4:]
         assert run("logs", "--since", "soon").exit_code == 2
 
@@ -106,7 +105,7 @@ class TestWhatIsThere:
 
     def test_a_line_from_another_day_has_its_date(self, run: Run, logs: Path) -> None:
         (logs / "old.jsonl").write_text(record(3 * 86400, "old", "long ago"))
-        assert run("logs", "old").stdout.startswith(f"{NOW.astimezone() - timedelta(days=3):%Y-%m-%d} ")
+        assert run("logs", "old").stdout.startswith(f"{datetime.now(UTC).astimezone() - timedelta(days=3):%Y-%m-%d} ")
 
     def test_json_lines_are_as_they_are_in_the_files(self, run: Run, logs: Path) -> None:
         assert run("logs", "scanner", "-o", "json").stdout == (

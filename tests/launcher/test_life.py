@@ -186,13 +186,13 @@ def test_an_interruption_while_it_starts_leaves_nothing(
 ) -> None:
     """``moment``: seconds after the launcher has taken the signals over."""
     monkeypatch.setattr(squad, "wait_ready", lambda timeout: None)
-    squad.start()
-    lock = squad.home / "launcher.lock"
-    eventually(lambda: lock.exists() and lock.read_bytes(), "the launcher says who it is")
-    with pytest.raises(subprocess.TimeoutExpired):
-        squad.launcher.wait(moment)
-    assert squad.stop(number, timeout=10) == 0
-    squad.assert_nothing_left(timeout=0.5)
+    with squad:
+        lock = squad.home / "launcher.lock"
+        eventually(lambda: lock.exists() and lock.read_bytes(), "the launcher says who it is")
+        with pytest.raises(subprocess.TimeoutExpired):
+            squad.launcher.wait(moment)
+        assert squad.stop(number, timeout=10) == 0
+        squad.assert_nothing_left(timeout=0.5)
 
 
 def test_a_newer_database_is_refused_before_anything_runs(squad: RunningSquad) -> None:
