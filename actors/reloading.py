@@ -22,6 +22,7 @@ _ACCEPTED = "reloaded.pickle"  # in the home: what a tree that is started again 
 
 # Keys that the supervisor or the storage read themselves, so that the agent's process can stay.
 _LIVE = {"restart", "restarts", "shutdown", "after", "retry", "queue"}
+_CODE = {"class", "command", "handles", "its code"}
 _SIZE = {"min", "max", "memory_per_worker"}
 _TOLD = ("agent", "worker", "storage")  # who takes up a new configuration as it goes; others are started again
 Recipients = Mapping[str, frozenset[str]]
@@ -96,12 +97,14 @@ def plan(was: Deployment, now: Deployment) -> Plan:
     restart: dict[str, str] = {}
     resize: dict[str, tuple[int, int]] = {}
     live: list[str] = []
+    recoded = False  # whether the gateway's copies of the agents' classes and types are out of date
     for name in stay:
         changed = _changed(before[name], after[name])
         if was.prints.get(name) != now.prints.get(name):
             changed.append("its code")
         handled = sorted(was.recipients.get(name, frozenset()) & now.recipients.get(name, frozenset()))
         changed += [f"the type {kind}" for kind in handled if _declared(old, kind) != _declared(new, kind)]
+        recoded = recoded or any(key in _CODE or key.startswith("the type ") for key in changed)
         if reason := [key for key in changed if key not in _LIVE | _SIZE]:
             restart[name] = f"{', '.join(reason)} changed"
         live += [f"{name}: {key}" for key in changed if key in _LIVE]
@@ -120,7 +123,7 @@ def plan(was: Deployment, now: Deployment) -> Plan:
     if old.logging != new.logging or old.monitor != new.monitor or set(old.convoys) != set(new.convoys) or resize:
         core["monitor"] = "monitor, convoys or logging changed"
     same = (old.limits, old.logging, old.schedules) == (new.limits, new.logging, new.schedules)
-    if was.recipients != now.recipients or restart or not same:
+    if was.recipients != now.recipients or recoded or not same:
         core["gateway"] = "agents, their types, limits, schedules or logging changed"
     if (
         old.schedules

@@ -101,13 +101,14 @@ def _convoy(convoy: Convoy, workers: list[Child]) -> Row:
     known_memory = [worker.memory_bytes for worker in ready if worker.memory_bytes is not None]
     errors = [worker.last_error for worker in workers if worker.last_error]
     quarantined = all(worker.state == "quarantined" for worker in workers) and workers
+    stopped = convoy.stopped or (bool(workers) and all(worker.state == "stopped" for worker in workers))
     state = "quarantined" if quarantined else "ready" if len(ready) == convoy.size else "resizing"
     return {
         "name": convoy.name,
         "kind": "convoy",
         "parent": "supervisor",
         "pid": None,
-        "state": "stopped" if convoy.stopped else state,
+        "state": "stopped" if stopped else state,
         "since": iso(min((worker.since for worker in workers), default=time.time())),
         "started": None,
         "uptime_percent": None,

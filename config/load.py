@@ -14,14 +14,15 @@ from squad.config.commands import contradictions
 from squad.config.document import Document, read
 from squad.config.mistakes import dotted, translate
 from squad.config.schedules import misdirected
-from squad.config.schema import Origin, SquadConfig, clashes
+from squad.config.schema import Loc, Origin, SquadConfig, clashes
 from squad.config.section import FROM_FILE
+from squad.config.supervision import misfits
 from squad.errors import ConfigError, Problem
 
 MAX_FILE = 1_000_000
 """Bytes. Larger is not a configuration but a file named by mistake."""
 
-_WHOLE = ("clash", "misdirected", "contradiction")
+_WHOLE = ("clash", "misdirected", "misfit", "contradiction")
 """Kinds of errors of the schema that are looked for here as well."""
 
 _EXAMPLE = "a squad needs at least:  agents: {scanner: {class: './agents.py:Scanner'}}"
@@ -70,7 +71,32 @@ def _whole(name: str, document: Document) -> list[tuple[int, Problem]]:
         first, line = (document.places[group, clash].key_line for group in ("agents", "convoys"))
         what = f"the name {clash!r} is taken by the agent in line {first}"
         problems.append((line, Problem(f"{name}:{line}", what, "choose another name for the convoy")))
-    return problems + _contradictions(name, document) + _schedules(name, document, [*agents, *convoys])
+    problems += _contradictions(name, document) + _misfits(name, document, agents, convoys)
+    return problems + _schedules(name, document, [*agents, *convoys])
+
+
+def _misfits(name: str, document: Document, agents: Any, convoys: Any) -> list[tuple[int, Problem]]:
+    """Names in ``after`` and in groups that do not fit together, where those are lists as they should be."""
+    groups = (document.data.get("supervision") or {}).get("groups") or {} if _is_section(document) else {}
+    after = {key: value["after"] for key, value in {**agents, **convoys}.items() if _has_list(value, "after")}
+    members = {key: value["members"] for key, value in groups.items() if _has_list(value, "members")}
+    problems = []
+    for (part, key, number), what, hint in misfits([*agents, *convoys], after, members):
+        loc: Loc = ("supervision", "groups", key, "members", number)
+        if part == "after":
+            loc = ("agents" if key in agents else "convoys", key, "after", number)
+        line = document.places[loc].best_line
+        problems.append((line, Problem(f"{name}:{line}", f"{dotted(loc[:-1])}: {what}", hint)))
+    return problems
+
+
+def _is_section(document: Document) -> bool:
+    supervision = document.data.get("supervision")
+    return isinstance(supervision, dict) and isinstance(supervision.get("groups"), dict)
+
+
+def _has_list(value: Any, key: str) -> bool:
+    return isinstance(value, dict) and isinstance(value.get(key), list)
 
 
 def _contradictions(name: str, document: Document) -> list[tuple[int, Problem]]:

@@ -38,9 +38,10 @@ def check_commands(config: SquadConfig, known: Mapping[str, MessageType]) -> lis
     problems = []
     for group, agents in (("agents", config.agents), ("convoys", config.convoys)):
         for name, settings in agents.items():
-            if settings.command is None:
-                continue
-            for place, what, hint in _faults(settings, config, types):
+            faults = [*_readiness_faults(settings, config.base_dir)]
+            if settings.command is not None:
+                faults += _faults(settings, config, types)
+            for place, what, hint in faults:
                 line = config.line_of(group, name, *place)
                 where = f"{shown(config.source)}:{line}" if config.source and line else f"{group}.{name}"
                 problems.append(Problem(where, f"{'.'.join(map(str, (group, name, *place)))}: {what}", hint))
@@ -93,6 +94,17 @@ def _program_faults(settings: Kind, base_dir: Path) -> Iterator[Fault]:
         return  # said of all arguments alike
     except ProgramError as error:
         yield ("command", 0), str(error), error.hint
+
+
+def _readiness_faults(settings: Kind, base_dir: Path) -> Iterator[Fault]:
+    """The program of ``ready_when``, which runs with the environment of the squad."""
+    rules = getattr(settings, "ready_when", None)
+    if rules is None or rules.command is None:
+        return
+    try:
+        find_program(rules.command[0], base_dir, os.environ.get("PATH", os.defpath))
+    except ProgramError as error:
+        yield ("ready_when", "command", 0), str(error), error.hint
 
 
 def path_of(settings: Kind, environment: Mapping[str, str]) -> str:

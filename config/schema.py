@@ -29,7 +29,7 @@ from squad.config.pace import Rate, RateConfig, RetryConfig, not_below
 from squad.config.runtime import RuntimeConfig
 from squad.config.schedules import ScheduleConfig, ScheduleName, misdirected
 from squad.config.section import Section
-from squad.config.supervision import ReadyConfig, RestartConfig, RestartType, SupervisionConfig, problems
+from squad.config.supervision import ReadyConfig, RestartConfig, RestartType, SupervisionConfig, misfits
 from squad.config.types import TypeConfig, TypeName
 from squad.config.values import Duration, Name, Size, blank_mapping, refuse, sized, written
 
@@ -206,8 +206,9 @@ class SquadConfig(Section):
         for name in clashes(self.agents, self.convoys):
             raise PydanticCustomError("clash", "{name} is both an agent and a convoy", {"name": repr(name)})
         after = {name: agent.after for name, agent in self.recipients.items()}
-        for problem in problems(self.recipients, after, self.supervision):
-            raise PydanticCustomError("supervision", "{problem}", {"problem": problem})
+        members = {name: group.members for name, group in self.supervision.groups.items()}
+        for (_, name, _), what, _ in misfits(self.recipients, after, members):
+            raise PydanticCustomError("misfit", "{name}: {what}", {"name": name, "what": what})
         for name, what, _ in misdirected({n: s.recipient for n, s in self.schedules.items()}, self.recipients):
             raise PydanticCustomError("misdirected", "the schedule {name}: {what}", {"name": name, "what": what})
         groups: tuple[dict[str, Any], ...] = (self.agents, self.convoys)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from squad.config.section import Section
 from squad.config.values import Duration, Name, blank_mapping, written
+from squad.messages import did_you_mean
 
 RestartType = Literal["permanent", "transient", "temporary"]
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
@@ -78,27 +79,36 @@ class SupervisionConfig(Section):
     health: HealthConfig = Field(default_factory=HealthConfig, description="Health checks.")
 
 
-def problems(recipients: Iterable[str], after: Mapping[str, list[str]], supervision: SupervisionConfig) -> list[str]:
-    """What names in `after` and in groups that do not fit together, as sentences."""
-    known = set(recipients)
-    found = [
-        f"{name} starts after {other!r}, which is neither an agent nor a convoy"
-        for name, others in after.items()
-        for other in others
-        if other not in known
-    ]
+def misfits(
+    known: Collection[str], after: Mapping[str, Sequence[Any]], groups: Mapping[str, Sequence[Any]]
+) -> list[tuple[tuple[str, str, int], str, str]]:
+    """What names in ``after`` and in the members of groups do not fit together.
+
+    ((``after`` or ``groups``, the agent's or group's name, position in its list), what is wrong, hint).
+    """
+    found: list[tuple[tuple[str, str, int], str, str]] = []
+    for part, lists in (("after", after), ("groups", groups)):
+        for name, others in lists.items():
+            found += [
+                ((part, name, number), f"there is no agent or convoy {other!r}", did_you_mean(other, known))
+                for number, other in enumerate(others)
+                if isinstance(other, str) and other not in known
+            ]
     member_of: dict[str, str] = {}
-    for group, settings in supervision.groups.items():
-        for member in settings.members:
-            if member not in known:
-                found.append(f"the group {group} has a member {member!r}, which is neither an agent nor a convoy")
-            elif member in member_of:
-                found.append(f"{member} is in two groups, or twice in one: {member_of[member]} and {group}")
+    for group, members in groups.items():
+        for number, member in enumerate(members):
+            if member in member_of:
+                what = f"{member!r} is a member of {member_of[member]} already"
+                found.append((("groups", group, number), what, "an agent or convoy is in one group, once"))
             member_of[member] = group
-    return found or [f"{' after '.join(cycle)}: a circle, so none could start" for cycle in circles(after)]
+    found += [
+        (("after", cycle[0], 0), f"{' after '.join(cycle)} is a circle, so none could start", "take one of them out")
+        for cycle in (circles(after) if not found else ())
+    ]
+    return found
 
 
-def circles(after: Mapping[str, list[str]]) -> list[list[str]]:
+def circles(after: Mapping[str, Sequence[str]]) -> list[list[str]]:
     """One circle of the start order, as the names along it with the first again at the end; [] without one."""
     done: set[str] = set()
 

@@ -53,9 +53,9 @@ _REFRESH = 1.0  # seconds
 def command(ctx: click.Context, name: str | None, watch: bool, as_json: bool) -> None:
     """Show the tree of all actors, and how each is.
 
-    With NAME (an agent, a convoy, a worker) only that one and what is below it. AGE is shown when a row's news is older
-    than 3 seconds. Without a running squad the last saved rows are shown and the exit status is 3; it is 5 when a
-    running squad does not answer.
+    With NAME (an agent, a convoy, a worker) only that one and what is below it. AGE is how old a row's news is; a
+    narrow terminal shows it when that is over 3 seconds. Without a running squad the last saved rows are shown and the
+    exit status is 3; it is 5 when a running squad does not answer.
     """
     home = current_home()
 
@@ -103,8 +103,11 @@ def _memory(row: Row) -> str:
 
 
 def _age(row: Row) -> str:
-    age = row.get("age") or 0.0
-    return short(age) if age > _STALE else ""
+    return short(row.get("age") or 0.0)
+
+
+def _stale(row: Row) -> bool:
+    return (row.get("age") or 0.0) > _STALE
 
 
 def _current(row: Row) -> str:
@@ -125,8 +128,9 @@ def _yellow(cell: str) -> str:
     return "" if cell in ("", "0") else "yellow"
 
 
-_AGE = _Field(Column("AGE", right=True, style=_yellow), _age, "AGE")
+_AGE = _Field(Column("AGE", right=True), _age, "AGE")
 _FIELDS = [
+    _Field(Column("KIND"), lambda row: str(row["kind"])),
     _Field(Column("PID", right=True), _number("pid"), "PID"),
     _Field(Column("STATE", style=state_style), lambda row: str(row["state"]), "STATE"),
     _Field(Column("SINCE", right=True), lambda row: ago(row.get("since")), "SINCE"),
@@ -146,8 +150,8 @@ _LONG = 1_000_000  # columns: wide enough for everything
 
 
 def _table(snapshot: Snapshot, width: int) -> tuple[list[Column], list[list[str]]]:
-    """Columns for that width, and the cells, escaped. AGE is there only when something is old."""
-    stale = any(map(_age, snapshot.actors))
+    """Columns for that width, and the cells, escaped. Where there is little room AGE has some only when it matters."""
+    stale = width >= _WIDE or any(map(_stale, snapshot.actors))
     fields = [field for field in _FIELDS if field.on(width) and (stale or field is not _AGE)]
     columns = [column for field in fields if (column := field.on(width))]
     rows = [

@@ -44,13 +44,14 @@ def start(
     home = home.resolve()
     settings = _load(config or default_config(), debug)
     only = None if agents is None else _known(agents, settings)
+    handled = recipients(settings)  # before anything is touched: a class that cannot be an agent leaves no trace
     place = Home(home)
     if notice := place.prepare():
         program.say(notice)
     held = lock.acquire(home)
     try:
         check_database(place.database)
-        plan = Plan(home, settings, recipients(settings), only, detach)
+        plan = Plan(home, settings, handled, only, detach)
         if ended := remains.clear(home):
             program.say(f"ended what was left over from a killed squad in {home} ({remains.counted(ended)})")
         if detach:

@@ -4,7 +4,7 @@ import pytest
 
 from squad.actors.groups import Group, group_of, waits_for
 from squad.actors.restarts import RestartBudget
-from squad.config.supervision import GroupConfig, SupervisionConfig, circles, problems
+from squad.config.supervision import GroupConfig, circles, misfits
 
 
 def group(strategy: str, name: str = "g", members: str = "abc") -> Group:
@@ -36,17 +36,15 @@ def test_what_is_waited_for_is_after_and_the_predecessor() -> None:
 
 
 def test_names_that_do_not_fit_together_are_found() -> None:
-    def sentences(after: dict[str, list[str]], **groups: list[str]) -> list[str]:
-        rules = SupervisionConfig.model_validate({"groups": {name: {"members": m} for name, m in groups.items()}})
-        return problems("abc", after, rules)
+    def found(after: dict[str, list[str]], **groups: list[str]) -> list[tuple[tuple[str, str, int], str]]:
+        return [(place, what) for place, what, _ in misfits("abc", after, groups)]
 
-    assert sentences({"a": ["b"], "b": ["c"]}, g=["a", "b"]) == []
-    assert sentences({"a": ["zed"]}) == ["a starts after 'zed', which is neither an agent nor a convoy"]
-    assert sentences({}, g=["x"]) == ["the group g has a member 'x', which is neither an agent nor a convoy"]
-    assert sentences({}, g=["a"], h=["a"]) == ["a is in two groups, or twice in one: g and h"]
-    assert sentences({"a": ["b"], "b": ["c"], "c": ["a"]}) == [
-        "a after b after c after a: a circle, so none could start"
-    ]
+    assert found({"a": ["b"], "b": ["c"]}, g=["a", "b"]) == []
+    assert found({"a": ["b", "zed"]}) == [(("after", "a", 1), "there is no agent or convoy 'zed'")]
+    assert found({}, g=["x"]) == [(("groups", "g", 0), "there is no agent or convoy 'x'")]
+    assert found({}, g=["a"], h=["a"]) == [(("groups", "h", 0), "'a' is a member of g already")]
+    circle = "a after b after c after a is a circle, so none could start"
+    assert found({"a": ["b"], "b": ["c"], "c": ["a"]}) == [(("after", "a", 0), circle)]
 
 
 def test_circles() -> None:

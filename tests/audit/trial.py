@@ -110,19 +110,24 @@ def _kill_along_the_way(
     targets = [*CORE[:kills], *["checker"] * (kills - len(CORE))]
     chance.shuffle(targets)
     for number, target in enumerate(targets, 1):
-        _kill_after(squad, target, trial.files * number // (kills + 1), ended, chance)
-        trial.killed.append(target)
+        if _kill_after(squad, target, trial.files * number // (kills + 1), ended, chance):
+            trial.killed.append(target)
 
 
 def _kill_after(
     squad: RunningSquad, target: str, reports: int, ended: Callable[[], bool], chance: random.Random
-) -> None:
+) -> bool:
+    """Kill it once so many reports are in. False when the work was done before: that would be no trial."""
+
     def hit() -> bool:
         pids = squad.pids(target)
         return bool(pids) and squad.signal(chance.choice(pids), signal.SIGKILL)
 
     eventually(lambda: ended() or _reports(squad) >= reports, f"{reports} reports", 300)
+    if ended():
+        return False
     eventually(hit, f"a process of {target}", 60)
+    return True
 
 
 def _reports(squad: RunningSquad) -> int:

@@ -27,7 +27,7 @@ class TestPiped:
         result = run("inspect")
         assert (result.exit_code, result.stderr) == (0, "")
         lines = result.stdout.splitlines()
-        titles = "NAME PID STATE SINCE UP UPTIME RESTARTS CPU MEMORY QUEUE HAND TOKENS AGE CURRENT LAST ERROR"
+        titles = "NAME KIND PID STATE SINCE UP UPTIME RESTARTS CPU MEMORY QUEUE HAND TOKENS AGE CURRENT LAST ERROR"
         assert " ".join(lines[0].split()) == titles
         assert [line.partition("  ")[0].rstrip() for line in lines[1:]] == [
             "supervisor",
@@ -43,19 +43,21 @@ class TestPiped:
         assert lines[8].startswith("   ├─ checker-1")
         assert lines[9].startswith("   └─ checker-2")
         assert " ".join(lines[6].split()) == (
-            "├─ reporter - quarantined 3m 2h 99.99% 4 2% 41.2 MB 7 0 - - - ValueError: no disk"
+            "├─ reporter agent - quarantined 3m 2h 99.99% 4 2% 41.2 MB 7 0 - 1s - ValueError: no disk"
         )
         assert " ".join(lines[8].split()) == (
-            f"├─ checker-1 4193304 busy 3m 2h 99.99% 0 2% 41.2 MB - 1 - - check_file {ID} 5s -"
+            f"├─ checker-1 worker 4193304 busy 3m 2h 99.99% 0 2% 41.2 MB - 1 - 1s check_file {ID} 5s -"
         )
 
-    def test_age_is_shown_only_when_it_is_over_three_seconds(self, run: Run, live: FakeGateway) -> None:
+    def test_the_age_of_every_row_is_shown(self, run: Run, live: FakeGateway) -> None:
         assert run("inspect").stdout.splitlines()[9].split()[-3:] == ["7s", "-", "-"]
         document = tree()
         for actor in document["actors"]:
             actor["age"] = 3.0
         live.on("GET /v1/tree", (200, document))
-        assert " AGE " not in run("inspect").stdout
+        lines = run("inspect").stdout.splitlines()
+        at = lines[0].index(" AGE ")
+        assert {line[at : at + 5].strip() for line in lines[1:]} == {"3s"}
 
     def test_one_actor_and_what_is_below_it(self, run: Run, live: FakeGateway) -> None:
         names = [line.split("  ")[0] for line in run("inspect", "checker").stdout.splitlines()[1:]]

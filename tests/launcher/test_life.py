@@ -238,3 +238,13 @@ def test_closing_the_terminal_stops_it(tmp_path: Path, config: Path) -> None:
         assert launcher.wait(30) == 0
     assert home.launcher() is None
     assert json.loads(home.last_stop.read_text())["forced"] is False
+
+
+def test_a_class_that_does_not_import_leaves_no_trace(tmp_path: Path) -> None:
+    (tmp_path / "agents.py").write_text("import nothing_of_that_name\n")
+    config = tmp_path / "squad.yaml"
+    config.write_text("agents: {a: {class: './agents.py:A'}}\n")
+    refused = RunningSquad(tmp_path / "home", config).cli("start", "--config", str(config), status=4)
+    assert "agents.py:1" in refused.stderr
+    assert "nothing_of_that_name" in refused.stderr
+    assert not (tmp_path / "home").exists()
