@@ -17,11 +17,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, takewhile
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from peewee import SQL, Database, Expression, fn
 
 from squad.events import DERIVED, MESSAGES
+from squad.store.database import ReadOnlyDatabase
 from squad.store.models import Attempt, ConvoyResize, Event, Task
 from squad.store.times import iso
 
@@ -317,7 +318,7 @@ class Watch:
 
     def look(self) -> list[Happening]:
         """What is new, by time. Not to be called within a transaction."""
-        version = self._database.execute_sql("PRAGMA data_version").fetchone()[0]  # type: ignore[no-untyped-call]
+        version = cast(ReadOnlyDatabase, self._database).version()
         if version == self._version:
             return []
         with self._database.atomic():
