@@ -60,6 +60,9 @@ class TestFollowing:
         squad.send_batch([{"recipient": "worker", "type": "echo", "payload": {}}] * 200)
         squad.send_batch([{"recipient": "worker", "type": "misbehave", "payload": {"how": "raise"}}] * 3)
         squad.kill("worker")
+        # History is not acknowledged: an event that has just been told dies with the storage.
+        told = "SELECT count(*) FROM events WHERE kind = 'restarted' AND subject = 'worker'"
+        eventually(lambda: squad.query(told)[0][0] == 1, "the restart is recorded")
         squad.kill("storage")
         squad.wait(squad.send("pool", "echo"))
         eventually(lambda: squad.counts().get(("echo", "completed")) == 201, "all are handled")
