@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shlex
 import signal
 import subprocess
@@ -92,17 +91,6 @@ class TestQuickStart:
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
         assert done.stdout.splitlines()[-1] == "[]"
-
-    @pytest.mark.parametrize(("args", "limit"), [(("--help",), 0.15), (("send", "scanner", "scan"), 0.3)])
-    def test_whole_processes_are_quick(self, gateway: FakeGateway, args: tuple[str, ...], limit: float) -> None:
-        """In seconds of processor time, the best of five: the machine may be busy with other things."""
-        used = []
-        for _ in range(5):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            assert squad(*args, cwd=gateway.home.path.parent).returncode == 0
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            used.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        assert min(used) < limit, used
 
 
 class TestHelp:
