@@ -5,12 +5,15 @@ Its loop never runs user code, so pings, drains and storage's answers are met at
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from squad.actors import logs, readiness
-from squad.actors.base import Actor, receives
+from squad.actors.accepted import latest
+from squad.actors.asked import Asked
+from squad.actors.base import receives
 from squad.actors.blackbox import BlackBox
 from squad.actors.bucket import TokenBucket
 from squad.actors.command import CANCELLED, STOPPED, CommandAgent
@@ -18,11 +21,11 @@ from squad.actors.context import SendRate, StateCell
 from squad.actors.handlers import Agent
 from squad.actors.kinds import Vocabulary, agent_class
 from squad.actors.nursery import PATIENCE, SPARE, Nursery
+from squad.actors.outbox import Outbox
 from squad.actors.protocol import (
     Address,
     Begin,
     CancelLease,
-    Configured,
     Deliver,
     Drain,
     Drained,
@@ -31,27 +34,25 @@ from squad.actors.protocol import (
     Pong,
     Ready,
     Settle,
-    Share,
     Started,
     StartFailed,
     State,
     StorageAt,
 )
-from squad.actors.rates import share
 from squad.actors.reporting import Reports
 from squad.actors.runner import InHand, Runner, Workbench
 from squad.actors.window import Window
 from squad.store.rows import Lease, Outcome
 
 _TICK = 0.25  # seconds between looks at a busy handler
-_TOGETHER = 0.005  # seconds for which outcomes are gathered while more work is at hand
-_RESEND = 5.0  # seconds until an outcome that nobody acknowledged is said again
 _HOARDING = 0.05  # seconds after which leases that wait behind a slow handler go back to be handled elsewhere
-_TICKER, _ASK = "tick", "ask"
+_ASK = "ask"
 
 
-class AgentActor(Actor):
+class AgentActor(Asked):
     """One process of an agent or a convoy."""
+
+    _outbox: Outbox
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,11 +60,7 @@ class AgentActor(Actor):
         self._asked = -1  # the window that storage knows
         self._storage: Address = None
         self._held: dict[tuple[int, int], Lease] = {}  # delivered and without an outcome yet
-        self._outcomes: deque[Outcome] = deque()  # from the runner, not yet sent
-        self._unsettled: dict[tuple[int, int], Outcome] = {}  # sent and not yet acknowledged
-        self._sent_at = 0.0
-        self._settled_at = 0.0  # when the runner last asked for its outcomes to be settled
-        self._ticking = False
+        self._tick_due: float | None = None  # monotonic
         self._draining = False
         self._stuck = False  # the handler in hand turned out slow: nothing should wait behind it
         self._leaving = ""  # why its process ends by itself once all is settled
@@ -81,12 +78,13 @@ class AgentActor(Actor):
         self._supervisor = sender
         self._storage = msg.storage
         self._worker = msg.worker
+        self._outbox = Outbox(self._tell_storage, self.clock)
         self._reports = Reports(msg.worker, lambda report: self.tell(self._supervisor, report))
         self._spec = msg.spec
         self._home = Path(msg.home)
         self._config = msg.config
-        self._recipients: dict[str, frozenset[str]] = dict(msg.extra["recipients"])
-        self._vocabulary = Vocabulary(msg.config)
+        self._recipients: dict[str, frozenset[str]] = msg.extra["recipients"]
+        self._vocabulary = Vocabulary(msg.config, partial(latest, self._home, msg.config))
         self.set_title(msg.spec.name)
         self.log_to(self._home, msg.spec.name, msg.config.logging)
         self.tell(sender, Started(self._worker))
@@ -146,7 +144,7 @@ class AgentActor(Actor):
 
     def _begin_work(self) -> None:
         self._ready = True
-        logs.logger(self._spec.name).info("ready")
+        logs.logger(self._spec.name).debug("ready")  # the supervisor says it aloud: a first line costs 300 KB
         self._ask_for_work()
         self._report()
 
@@ -169,26 +167,30 @@ class AgentActor(Actor):
         allowed = self._allowed()
         if again or allowed != self._asked:
             self._asked = allowed
-            held = (*self._held, *self._unsettled)
+            held = (*self._held, *self._outbox.claims)
             self.tell(self._storage, Ready(self._spec.recipient, self._worker, allowed, held))
 
     @receives(Deliver)
     def on_deliver(self, msg: Deliver, sender: Address) -> None:
+        self._enter()
         for row, fence, accepted in msg.settled:
-            outcome = self._unsettled.pop((row, fence), None)
+            outcome = self._outbox.acknowledged((row, fence))
             if outcome is not None and not accepted:
                 self._refused(outcome)
-        known = self._held.keys() | self._unsettled.keys()
-        fresh = [lease for lease in msg.leases if lease.claim not in known]
+        held, outbox = self._held, self._outbox
+        fresh = {claim: lease for lease in msg.leases if (claim := lease[:2]) not in held and claim not in outbox}
         if fresh and self._runner is not None:
             if self._handle_rate is not None:
                 self._handle_rate.take(self.clock.monotonic(), len(fresh))
-            self._held.update({lease.claim: lease for lease in fresh})
-            self._runner.tray.put(fresh)
-            if self._draining:
-                self._give_back()
+            held.update(fresh)
             self._start_ticking()
+        self._ask_for_work()
+        if fresh and self._runner is not None:
+            # Last of all: its thread wakes at once, and needs the interpreter.
+            self._runner.tray.put(fresh.values())
         if self._draining:
+            if fresh:
+                self._give_back()
             self._drained_if_done()
 
     def _refused(self, outcome: Outcome) -> None:
@@ -201,36 +203,37 @@ class AgentActor(Actor):
     # -- giving outcomes --------------------------------------------------------------------------------------------
 
     def _finished(self, outcome: Outcome) -> None:
-        """On the runner's thread. While more waits on the tray, a few outcomes are settled together."""
-        self._outcomes.append(outcome)
-        now = self.clock.monotonic()
-        if self._runner is None or not self._runner.tray or now - self._settled_at >= _TOGETHER:
-            self._settled_at = now
-            self.post(self._settle)
+        """On the runner's thread."""
+        assert self._runner is not None  # noqa: S101 - it is the runner that calls
+        if self._outbox.ended(outcome, more=bool(self._runner.tray)):
+            if self._handle_rate is None:
+                self._outbox.tell()
+            if self._handle_rate is not None or self._draining or self._runner.finishing:
+                self.post(self._settle)
 
-    def _settle(self) -> None:
-        batch = []
-        while self._outcomes:
-            outcome = self._outcomes.popleft()
-            if self._held.pop(outcome.claim, None) is None:
-                continue  # given up by a time-out before it ended after all
+    def _enter(self) -> None:
+        """What the runner has done since."""
+        for outcome in self._outbox.enter(lambda claim: self._held.pop(claim, None) is not None):
             self._stuck = False
             self._reports.count(outcome)
             self._window.ended(outcome.duration_ms / 1000, self.clock.monotonic())
-            batch.append(outcome)
-        if batch:
-            if self._handle_rate is not None:
-                self._ask_for_work()  # before the outcome frees a place for which there is no token
-            self._send(batch)
-            if self._runner is not None and self._runner.finishing and not self._draining:
-                self._draining, self._leaving = True, "its work is done"
-                self._give_back()
+
+    def _settle(self) -> None:
+        """Enter what the runner has done, and tell what it has kept back."""
+        self._enter()
+        self._ask_for_work()  # before the outcomes free places for which there may be no token
+        self._outbox.tell()
+        if self._runner is not None and self._runner.finishing and not self._draining:
+            self._draining, self._leaving = True, "its work is done"
+            self._give_back()
             self._ask_for_work()
 
-    def _send(self, outcomes: list[Outcome]) -> None:
-        self._unsettled.update({outcome.claim: outcome for outcome in outcomes})
-        self._sent_at = self.clock.monotonic()
+    def _tell_storage(self, outcomes: Sequence[Outcome]) -> None:
         self.tell(self._storage, Settle(self._spec.recipient, self._worker, tuple(outcomes)))
+
+    def _send(self, outcomes: list[Outcome]) -> None:
+        """Outcomes that are not the runner's."""
+        self._outbox.send(outcomes)
         self._start_ticking()
 
     def _give_back(self) -> None:
@@ -246,9 +249,11 @@ class AgentActor(Actor):
     # -- time -------------------------------------------------------------------------------------------------------
 
     def _start_ticking(self) -> None:
-        if not self._ticking:
-            self._ticking = True
-            self.after(_HOARDING, _TICKER)
+        wait = _HOARDING if len(self._held) > 1 else _TICK
+        due = self.clock.monotonic() + wait
+        if self._tick_due is None or due < self._tick_due:
+            self._tick_due = due
+            self.after(wait, due)
 
     def on_timer(self, token: Any) -> None:
         if token == _ASK:
@@ -257,16 +262,19 @@ class AgentActor(Actor):
         if isinstance(token, tuple):
             self._end_handler(token)
             return
-        self._ticking = False
+        if token == self._tick_due:  # else an earlier look was wanted meanwhile
+            self._tick_due = None
+            self._tick()
+
+    def _tick(self) -> None:
         self._settle()  # in case that the handler of the next message takes its time
         self._look_at_handler()
-        if self._unsettled and self.clock.monotonic() - self._sent_at > _RESEND:
+        if self._outbox.forgotten:
             self._ask_for_work(again=True)
-            self._send(list(self._unsettled.values()))
+            self._outbox.say_again()
         told = self._report()
-        if not self._ticking and (self._held or self._unsettled or not told):  # a settlement may have begun it again
-            self._ticking = True
-            self.after(_HOARDING if self._runner is not None and self._runner.tray else _TICK, _TICKER)
+        if self._held or self._outbox or not told:
+            self._start_ticking()
 
     def _look_at_handler(self) -> None:
         current = self._runner.current if self._runner else None
@@ -297,31 +305,17 @@ class AgentActor(Actor):
 
     @receives(StorageAt)
     def on_storage_at(self, msg: StorageAt, sender: Address) -> None:
-        self._storage = msg.address
         if self._runner is None:
+            self._storage = msg.address
             self.tell(self._storage, Ready(self._spec.recipient, self._worker, 0, want_state=True))
-            return
+        else:
+            self._outbox.say_again(lambda: self._moved_to(msg.address))
+            self._start_ticking()
+
+    def _moved_to(self, storage: Address) -> None:
+        self._storage = storage
+        self._enter()
         self._ask_for_work(again=True)
-        if self._unsettled:
-            self._send(list(self._unsettled.values()))
-
-    @receives(Configured)
-    def on_configured(self, msg: Configured, sender: Address) -> None:
-        """The configuration was reloaded, and nothing in it is a reason to start this process again."""
-        self._recipients.update(msg.recipients)
-        for name in self._recipients.keys() - msg.recipients.keys():
-            del self._recipients[name]
-        self._vocabulary.learn(msg.config)
-        self.log_to(self._home, self._spec.name, msg.config.logging)
-
-    @receives(Share)
-    def on_share(self, msg: Share, sender: Address) -> None:
-        self._set_rates(msg.workers)
-
-    def _set_rates(self, workers: int) -> None:
-        self._send_rate, self._handle_rate = share(
-            self._spec.settings, workers, self._send_rate, self._handle_rate, self.clock
-        )
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
@@ -373,7 +367,7 @@ class AgentActor(Actor):
         self._drained_if_done()
 
     def _drained_if_done(self) -> None:
-        if self._held or self._unsettled or self._outcomes:
+        if self._held or self._outbox:
             return
         if self._leaving and self._runner is not None and self._runner.finishing:
             self._stop_runner()

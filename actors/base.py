@@ -92,8 +92,8 @@ class Actor(thespian.Actor):  # type: ignore[misc]
     def on_timer(self, token: Any) -> None:
         """The time of an ``after`` has come."""
 
-    def on_child_exited(self, address: Address) -> None:
-        """A spawned actor's process is gone, for whatever reason. Said once for each."""
+    def on_child_exited(self, address: Address, pid: int | None) -> None:
+        """A spawned actor's process is gone, for whatever reason. Said once for each. ``pid``: None if not known."""
 
     # -- for subclasses to use --------------------------------------------------------------------------------------
 
@@ -105,19 +105,26 @@ class Actor(thespian.Actor):  # type: ignore[misc]
     def tell(self, address: Address, msg: object) -> None:
         """Send, without ever waiting. What is sent to a dead actor is lost; messages of one pair keep their order.
 
-        On the actor's own thread only: others ``post``.
+        For any thread; what one thread tells keeps its order. To an actor that was spawned here and has sent nothing
+        yet only the actor's own thread may tell something.
         """
-        if threading.get_ident() != self._thread:
-            raise RuntimeError("tell() is for the actor's own thread; from another, post() a call that tells")
-        self.send(address, msg)
+        if threading.get_ident() == self._thread or getattr(self._myRef, "threads_may_send", False):
+            self.send(address, msg)
+        else:
+            self.post(lambda: self.send(address, msg))
 
-    def spawn(self, actor_class: type[Actor]) -> Spawned:
+    def spawn(self, actor_class: type[Actor], first: object = None) -> Spawned:
         """Fork a child. The class must be at the top level of a module. Its address can be told to at once.
 
-        If the child does not come up, ``on_child_exited`` says so.
+        ``first`` is the first message that it gets. It has that from the fork, not pickled, so however much hangs on it
+        costs nothing, neither time nor memory of its own. If the child does not come up, ``on_child_exited`` says so.
         """
         self._myRef.newest_child_pid = None
+        self._myRef.first_message = first
         address = self.createActor(actor_class)
+        if self._myRef.first_message is not None:  # another base than ours did not take it
+            self._myRef.first_message = None
+            self.tell(address, first)
         return Spawned(address, self._myRef.newest_child_pid)
 
     def after(self, seconds: float, token: Any) -> None:
@@ -162,7 +169,7 @@ class Actor(thespian.Actor):  # type: ignore[misc]
         elif isinstance(msg, thespian.WakeupMessage):
             self._guarded(self.on_timer, msg.payload)
         elif isinstance(msg, thespian.ChildActorExited):
-            self._guarded(self.on_child_exited, msg.childAddress)
+            self._guarded(self.on_child_exited, msg.childAddress, getattr(msg, "pid", None))
         elif isinstance(msg, thespian.ActorExitRequest):
             self.leave()
         elif isinstance(msg, thespian.PoisonMessage):

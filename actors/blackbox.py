@@ -69,5 +69,14 @@ def read_all(folder: Path) -> dict[str, Hand]:
     return {path.name: hand for path in folder.iterdir() if (hand := read(folder, path.name))}
 
 
+def inherit(folder: Path) -> dict[str, tuple[int, int]]:
+    """What a killed squad had in hand, by worker: (row, fence). Its black boxes go, and the folder is there for new."""
+    hands = {worker: (hand.row, hand.fence) for worker, hand in read_all(folder).items()}
+    for worker in hands:
+        discard(folder, worker)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return hands
+
+
 def discard(folder: Path, worker: str) -> None:
     (folder / worker).unlink(missing_ok=True)

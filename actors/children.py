@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from squad.actors import blackbox
+from squad.actors import blackbox, usage
 from squad.actors.blackbox import Hand
 from squad.actors.protocol import Address, Report
 from squad.actors.restarts import RestartBudget
@@ -69,6 +70,7 @@ class Child:
     pinged: float | None = None  # monotonic: the first ping that it has not answered
     spawned: float = 0.0  # monotonic
     created: float | None = None  # when this process was made, seconds since the epoch
+    again_at: float | None = None  # when it is started again, while it is restarting; seconds since the epoch
     first: float | None = None  # monotonic: when it was first ready; its uptime counts from here
     up_seconds: float = 0.0  # of earlier processes, while they were ready
     up_since: float | None = None  # monotonic; None while it is not ready
@@ -145,6 +147,14 @@ class Child:
         if self.pid is not None and not self.gone():
             self.killed_for = self.killed_for or why
             os.kill(self.pid, signal.SIGKILL)
+
+    def kill_all(self, why: str) -> None:
+        """The same, with every process below it: they would go on without it."""
+        below = usage.descendants(self.pid) if self.pid is not None else []
+        self.kill(why)
+        for pid in below:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def now_throttled(self) -> bool:
         """True once each time that its send rate is used up; it must have been idle with a token in between."""

@@ -35,6 +35,7 @@ class SendRate:
         self._bucket = TokenBucket(per_minute, burst, now=clock.monotonic())
         self._lock = threading.Lock()
         self._wait = wait
+        self._waits_until = 0.0  # monotonic: when the handler that waits for a token has it
 
     def level(self) -> float:
         with self._lock:
@@ -44,14 +45,21 @@ class SendRate:
         with self._lock:
             self._bucket.set_rate(per_minute, burst, self._clock.monotonic())
 
+    def waits(self) -> float | None:
+        """Seconds until the handler that waits for a token has it; None while none waits."""
+        return max(0.0, self._waits_until - self._clock.monotonic()) if self._waits_until else None
+
     def charge(self, stopped: threading.Event) -> None:
         """Take one token, waiting for it. Raises RateLimitError when told not to wait, or when ``stopped`` is set."""
         while True:
             with self._lock:
                 missing = self._bucket.take(self._clock.monotonic())
             if missing <= 0:
+                self._waits_until = 0.0
                 return
+            self._waits_until = self._clock.monotonic() + missing if self._wait else 0.0
             if not self._wait or self._clock.wait(stopped, missing):
+                self._waits_until = 0.0
                 error = RateLimitError(
                     f"the send rate is used up; the next token comes in {missing:.1f} s",
                     hint="raise send_rate in the configuration, or let it wait: when_empty: wait",

@@ -1,11 +1,13 @@
-"""Whether mailboxes fill up: said once for each time that they do. Pure."""
+"""Whether mailboxes fill up: said once for each time that they do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
+from squad.actors import logs
 from squad.actors.rules import Bound
+from squad.events import Event, event
 
 _CALM = 0.75  # part of a mark below which its next crossing counts again
 
@@ -20,6 +22,21 @@ class Gauges:
         self._passed: dict[str, set[Mark]] = {}
         for recipient, depth in depths.items():
             self.look(recipient, depth, bound(recipient))
+
+    def warnings(
+        self, recipients: Iterable[str], depth: Callable[[str], int], bound: Callable[[str], Bound | None]
+    ) -> list[Event]:
+        """What to record about those of them whose mailboxes fill up. It is logged here."""
+        found = []
+        for recipient in recipients:
+            limits, waiting = bound(recipient), depth(recipient)
+            mark = self.look(recipient, waiting, limits)
+            if mark is not None and limits is not None:
+                logs.logger("storage").warning(
+                    "%d messages wait for %s; its limit is %d", waiting, recipient, limits.limit
+                )
+                found.append(event("queue_warning", recipient, queued=waiting, limit=limits.limit, mark=mark))
+        return found
 
     def look(self, recipient: str, depth: int, bound: Bound | None) -> Mark | None:
         """The highest mark that this depth passes for the first time, None mostly."""

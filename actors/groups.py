@@ -5,7 +5,7 @@ The strategies are those of Erlang/OTP's ``supervisor``; a group stands for a su
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from squad.actors.restarts import RestartBudget
@@ -43,8 +43,8 @@ def group_of(name: str, groups: Iterable[Group]) -> Group | None:
     return next((group for group in groups if name in group.settings.members), None)
 
 
-def waits_for(name: str, after: Mapping[str, list[str]], groups: Iterable[Group]) -> list[str]:
+def waits_for(name: str, after: list[str], groups: Iterable[Group]) -> list[str]:
     """Everything that must be ready before ``name`` starts: what its ``after`` says, and its predecessor in a group."""
     group = group_of(name, groups)
     before = group.before(name) if group is not None else None
-    return [*after.get(name, []), *([before] if before is not None else [])]
+    return [*after, *([before] if before is not None else [])]

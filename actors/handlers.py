@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from inspect import CO_VARARGS, CO_VARKEYWORDS
+from types import FunctionType
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 from squad.errors import RefusedError
@@ -60,13 +62,20 @@ def handles(message_class: type[Any] | str) -> Callable[[F], F]:
     kind = _Named(message_class) if isinstance(message_class, str) else type_of(message_class)
 
     def mark(method: F) -> F:
-        expected = [p for p in inspect.signature(method).parameters.values() if p.kind is not p.KEYWORD_ONLY]
-        if len(expected) != 3:  # self, message, context
+        if _expected(method) != 3:  # self, message, context
             raise TypeError(f"{method.__qualname__} handles {kind.name!r}, so it takes (self, msg, ctx)")
         setattr(method, _ATTRIBUTE, (*getattr(method, _ATTRIBUTE, ()), kind))
         return method
 
     return mark
+
+
+def _expected(method: Callable[..., Any]) -> int:
+    """How many arguments a method takes by position, ``self`` among them; ``*`` and ``**`` count as one each."""
+    if isinstance(method, FunctionType) and not hasattr(method, "__wrapped__"):  # what inspect finds out by long ways
+        code = method.__code__
+        return code.co_argcount + bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)
+    return sum(p.kind is not p.KEYWORD_ONLY for p in inspect.signature(method).parameters.values())
 
 
 class _Named(MessageType):

@@ -27,21 +27,39 @@ class Health:
         self._tell = tell
         self._log = log
         self._number = 0
+        self._looked = 0.0  # monotonic: the last look, or the check with which this chain of looks began
+        self._looking = False  # a look is due
 
-    def check(self) -> None:
-        """Ping everybody. ``look`` is due ``rules.timeout`` seconds later."""
+    def check(self) -> bool:
+        """Ping everybody. True: a ``look`` is due ``rules.timeout`` seconds later, and not already on its way."""
         self._number += 1
+        now = time.monotonic()
         for child in self._children():
             if child.running and child.started:
-                child.pinged = child.pinged or time.monotonic()
+                child.pinged = child.pinged or now
                 self._tell(child.address, Ping(self._number))
+        if self._looking:
+            return False
+        self._looked, self._looking = now, True
+        return True
 
     def look(self) -> bool:
-        """Ask those again that did not answer, and end those that stay silent. True: look again after a timeout."""
+        """Ask those again that did not answer, and end those that stay silent. True: look again after a timeout.
+
+        When the look itself comes late, this process was stopped or starved, perhaps with all the others: then nobody's
+        silence counts, and it begins anew.
+        """
         silent = [c for c in self._children() if c.running and c.started and c.pinged is not None]
+        before, self._looked = self._looked, time.monotonic()
+        late = self._looked - before > 2 * self.rules.timeout
         for child in silent:
-            quiet = time.monotonic() - (child.pinged or 0.0)
-            if quiet >= self.rules.hung_after:
+            quiet = self._looked - (child.pinged or 0.0)
+            if late:
+                child.pinged = self._looked
+                self._tell(child.address, Ping(self._number))
+            elif child.killed_for:
+                continue  # the kernel has not let go of it yet
+            elif quiet >= self.rules.hung_after:
                 self._log.error("%s has been silent for %.0f s: ending it", child.name, quiet)
                 child.kill(f"hung: silent for {quiet:.0f} s")
             elif quiet >= self.rules.timeout:
@@ -49,7 +67,8 @@ class Health:
                     self._log.warning("%s does not answer its health check", child.name)
                     child.become("hung")
                 self._tell(child.address, Ping(self._number))
-        return bool(silent)
+        self._looking = bool(silent)
+        return self._looking
 
     @staticmethod
     def answered(child: Child) -> None:

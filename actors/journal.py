@@ -1,32 +1,38 @@
-"""What the supervisor tells storage: which workers are gone, and what has happened. Kept until storage is there."""
+"""What the supervisor tells storage: which workers are gone, and what has happened. Said until it is committed."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from squad.actors.blackbox import Hand
 from squad.actors.children import Child
 from squad.actors.protocol import Address, Record, Released
 from squad.events import Event
+from squad.ids import new_id
+
+_SAY_AGAIN = 5.0  # seconds without an acknowledgement
 
 
 class Journal:
-    """``storage`` is the child that may be down; releases are said again until it acknowledges them."""
+    """``storage`` is the child that may be down; everything is said again until it acknowledges it."""
 
     def __init__(self, tell: Callable[[Address, Any], None], storage: Callable[[], Child]) -> None:
-        self.unreleased: dict[str, Released] = {}  # by worker: said, not yet acknowledged
+        self.unreleased: dict[str, Released] = {}  # by worker: not yet acknowledged
+        self._records: dict[int, Record] = {}  # by number, in order: not yet acknowledged
+        self._number = 0
+        self._author = new_id()
         self._tell = tell
         self._storage = storage
-        self._waiting: list[Record] = []
+        self._said_at = 0.0  # monotonic
 
     def release(self, worker: str, hand: Hand | None, reason: str, *, charge: bool) -> None:
         """A worker is gone: its leases return, and what it had in ``hand`` is charged an attempt if ``charge``."""
         row = None if hand is None else (hand.row, hand.fence)
         self.unreleased[worker] = Released(worker, row, reason, charge)
-        storage = self._storage()
-        if storage.running:
-            self._tell(storage.address, self.unreleased[worker])
+        self._say(self.unreleased[worker])
 
     def released(self, worker: str) -> None:
         """Storage has committed it."""
@@ -37,14 +43,28 @@ class Journal:
         self.record(Record(events=(happened,)))
 
     def record(self, record: Record) -> None:
+        self._number += 1
+        self._records[self._number] = replace(record, author=self._author, number=self._number)
+        self._say(self._records[self._number])
+
+    def recorded(self, number: int) -> None:
+        """Storage has committed it."""
+        self._records.pop(number, None)
+
+    def served(self) -> None:
+        """A storage is there, for the first time or again: tell it what is not acknowledged."""
+        for release in self.unreleased.values():
+            self._say(release)
+        for record in self._records.values():
+            self._say(record)
+
+    def say_again(self) -> None:
+        """Called now and then: what has gone without an answer for long was lost on the way."""
+        if (self.unreleased or self._records) and time.monotonic() - self._said_at > _SAY_AGAIN:
+            self.served()
+
+    def _say(self, message: Released | Record) -> None:
         storage = self._storage()
         if storage.ready:
-            self._tell(storage.address, record)
-        else:
-            self._waiting.append(record)
-
-    def served(self, address: Address) -> None:
-        """A storage is there, for the first time or again: tell it what waits."""
-        for message in (*self.unreleased.values(), *self._waiting):
-            self._tell(address, message)
-        self._waiting.clear()
+            self._said_at = time.monotonic()
+            self._tell(storage.address, message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from squad.actors.command import command_class
 from squad.actors.handlers import Agent, bind, handled_types
@@ -18,7 +18,9 @@ BUILT_IN: dict[str, MessageType] = {kind.name: kind for kind in (type_of(Reply),
 
 def agent_class(config: SquadConfig, recipient: str) -> type[Agent]:
     """The class of an agent or a convoy. Raises ConfigError when it does not import (any more)."""
-    settings = config.recipients[recipient]
+    settings = config.recipient(recipient)
+    if settings is None:
+        raise KeyError(recipient)
     declared = {**BUILT_IN, **declared_types(config.types)}
     if settings.command is not None:
         return command_class(recipient, settings, config.base_dir, declared)
@@ -33,18 +35,22 @@ class Vocabulary:
     That loads the users' classes, and runs none of their handlers. For any thread.
     """
 
-    def __init__(self, config: SquadConfig) -> None:
-        self.learn(config)
-
-    def learn(self, config: SquadConfig) -> None:
-        """Take up a configuration that was reloaded."""
-        self._config = config
+    def __init__(self, config: SquadConfig, reloaded: Callable[[], SquadConfig] | None = None) -> None:
+        """``reloaded`` gives the configuration that took its place, after ``forget``."""
+        self._config: SquadConfig | None = config
+        self._reloaded = reloaded or (lambda: config)
         self._handled: dict[str, Mapping[str, MessageType]] = {}
+
+    def forget(self) -> None:
+        """The configuration was reloaded. It is read when somebody asks."""
+        self._config, self._handled = None, {}
 
     def find(self, recipient: str, name: str) -> MessageType | None:
         """The type under which ``recipient`` handles ``name``. Raises ConfigError when its class does not import."""
-        if recipient not in self._handled:
-            if recipient not in self._config.recipients:
+        handled = self._handled
+        if recipient not in handled:
+            config = self._config = self._config or self._reloaded()
+            if config.recipient(recipient) is None:
                 return None
-            self._handled[recipient] = handled_types(agent_class(self._config, recipient))
-        return self._handled[recipient].get(name)
+            handled[recipient] = handled_types(agent_class(config, recipient))
+        return handled[recipient].get(name)

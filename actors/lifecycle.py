@@ -8,7 +8,6 @@ states of not running: ``waiting`` (for those it starts after), ``restarting`` (
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,10 +18,10 @@ from squad.actors.base import Actor, Spawned
 from squad.actors.children import CORE, Child, ChildSpec, Convoy, convoy_key
 from squad.actors.groups import Group, group_of, waits_for
 from squad.actors.journal import Journal
+from squad.actors.past import Past
 from squad.actors.protocol import Address, Begin, Boot, Drain, Share, StorageAt
-from squad.actors.restarts import RestartBudget
+from squad.actors.restarts import budget_of
 from squad.config.schema import SquadConfig
-from squad.config.supervision import RestartConfig
 from squad.events import event
 
 _START_LIMIT = 30.0  # seconds in which a new process must say Started
@@ -33,7 +32,7 @@ class Host(Protocol):
     """What the actor does for its lifecycle."""
 
     def tell(self, address: Address, msg: object) -> None: ...
-    def spawn(self, actor_class: type[Actor]) -> Spawned: ...
+    def spawn(self, actor_class: type[Actor], first: object = None) -> Spawned: ...
     def after(self, seconds: float, token: Any) -> None: ...
     def leave(self, status: int = 0, farewell: float = 2.0) -> NoReturn: ...
     def roster_changed(self) -> None: ...
@@ -56,12 +55,9 @@ class Lifecycle:
         self._home = home
         self._actors = actors
         self._log = log
+        self._past = Past(home, first=boot.generation == 1)
         self._serving = False  # whether a storage of this tree ever came up
-        # What the killed squad had in hand; its black boxes are older than every worker of this one.
-        self._in_hand = {worker: (hand.row, hand.fence) for worker, hand in blackbox.read_all(self.hands).items()}
-        for worker in self._in_hand:
-            blackbox.discard(self.hands, worker)
-        self.hands.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._in_hand = blackbox.inherit(self.hands)
         for kind in CORE:
             if kind != "scheduler":
                 self._add(ChildSpec(kind, kind))
@@ -92,9 +88,10 @@ class Lifecycle:
         """Enter an agent or a convoy of the configuration into the table. ``start_waiting`` starts it."""
         if name in self.config.agents:
             child = self._add(ChildSpec(name, "agent", name, self.config.agents[name]))
-            child.become("stopped" if stopped else "waiting")
+            self._past.enter(child, "stopped" if stopped else "waiting")
         else:
             settings = self.config.convoys[name]
+            stopped = stopped and not self._past.was_started(name)
             self.convoys[name] = Convoy(name, settings, settings.min, stopped=stopped)
 
     def fit_scheduler(self) -> None:
@@ -108,14 +105,20 @@ class Lifecycle:
         """Take up the groups of the configuration; a group that stays keeps its history."""
         rules = self.config.supervision
         self.groups = {
-            name: Group(name, settings, known.budget if (known := self.groups.get(name)) else _budget(rules.restarts))
+            name: Group(name, settings, known.budget if (known := self.groups.get(name)) else budget_of(rules.restarts))
             for name, settings in rules.groups.items()
         }
+        for group in self.groups.values():
+            self._past.enter_group(group)
 
     def _add(self, spec: ChildSpec) -> Child:
         own = spec.settings.restarts if spec.settings is not None else None
-        self.children[spec.name] = Child(spec, _budget(own or self.config.supervision.restarts))
+        self.children[spec.name] = Child(spec, budget_of(own or self.config.supervision.restarts))
         return self.children[spec.name]
+
+    def _forget(self, child: Child) -> None:
+        del self.children[child.name]
+        self._past.forget(child)
 
     # -- starts -----------------------------------------------------------------------------------------------------
 
@@ -134,21 +137,20 @@ class Lifecycle:
             extra["recipients"] = self.recipients
             if child.spec.kind == "worker":
                 extra["share"] = self.convoys[child.spec.recipient].size
-        child.address, child.pid = self._host.spawn(self._actors[child.spec.kind])
+        begin = Begin(child.spec, child.new_worker(), str(self._home), self.config, self.storage.address, extra)
+        child.address, child.pid = self._host.spawn(self._actors[child.spec.kind], begin)
         child.spawned, child.created = time.monotonic(), time.time()
         if child.pid is None:
             child.last_error = "no process could be forked for it"
             delay = child.budget.crashed(time.monotonic())
             self._again(child, child.last_error, None if delay is None else max(delay, _FORK_AGAIN))
             return
-        begin = Begin(child.spec, child.new_worker(), str(self._home), self.config, self.storage.address, extra)
-        self._host.tell(child.address, begin)
 
     def storage_ready(self, address: Address, kept: Mapping[str, str]) -> None:
         """Storage serves, for the first time in this tree or again."""
         self.storage.address = address  # the address that spawn gave is known only here
         self.storage.become("ready")
-        self.journal.served(address)
+        self.journal.served()
         for other in self.children.values():
             if other is not self.storage and other.running:
                 self._host.tell(other.address, StorageAt(address))
@@ -165,9 +167,9 @@ class Lifecycle:
 
     def start_waiting(self) -> None:
         """Start everybody that waits and need not any more. Called at every news that may end a wait."""
-        if not self._serving or self.stopping:
+        if self.stopping:
             return
-        for child in list(self.children.values()):
+        for child in list(self.children.values()) if self._serving else [self.storage]:
             if child.state == "waiting" and not self.obstacles(child):
                 self.start(child)
 
@@ -177,8 +179,8 @@ class Lifecycle:
             return [] if child is self.storage else ["storage"]
         if child.spec.core:
             return []
-        name = child.spec.recipient
-        after = {n: settings.after for n, settings in self.config.recipients.items()}
+        name, settings = child.spec.recipient, child.spec.settings
+        after = settings.after if settings is not None else []
         found = [other for other in waits_for(name, after, self.groups.values()) if not self._ready(other)]
         group = group_of(name, self.groups.values())
         if group is not None:  # members that are restarted together end together first
@@ -195,9 +197,10 @@ class Lifecycle:
 
     # -- ends -------------------------------------------------------------------------------------------------------
 
-    def sweep(self) -> None:
-        """Notice every process that has ended, however the news of it got lost."""
-        for child in list(self.children.values()):
+    def sweep(self, pid: int | None = None) -> None:
+        """Notice every process that has ended, however the news of it got lost. ``pid``: only this one has."""
+        children = list(self.children.values())
+        for child in [child for child in children if pid and child.pid == pid] or children:
             if child.running and child.gone():
                 self._ended(child)
             elif child.running and not child.started and time.monotonic() - child.spawned > _START_LIMIT:
@@ -221,7 +224,7 @@ class Lifecycle:
                 why = "the squad stops" if child.leaving else f"the squad stops: {reason}"
                 self.journal.note(event("stopped", child.name, reason=why))
         elif after_exit == "remove":
-            del self.children[child.name]
+            self._forget(child)
             self.journal.note(event("stopped", child.name, reason="it is not needed any more"))
         elif after_exit == "quarantine":
             child.become("quarantined")
@@ -231,6 +234,8 @@ class Lifecycle:
             self._again(child, reason, 0.0)
         else:
             self._by_its_type(child, reason)
+        if child.name in self.children:
+            self._past.note(child)
         self.start_waiting()
 
     def _by_its_type(self, child: Child, reason: str) -> None:
@@ -249,6 +254,7 @@ class Lifecycle:
         group = group_of(child.spec.recipient, self.groups.values())
         delay = (group or child).budget.crashed(time.monotonic())
         if group is not None:
+            self._past.note_group(group)
             for name in group.with_(child.spec.recipient):
                 for other in self.named(name):
                     self._with_group(other, quarantine=delay is None, because=child.name)
@@ -263,6 +269,7 @@ class Lifecycle:
                 other.kill(reason)
             else:
                 other.become("quarantined")
+                self._past.note(other)
         elif other.running:
             other.after_exit = "regroup"
             other.restarts += 1
@@ -290,6 +297,7 @@ class Lifecycle:
         self.journal.note(event("restarted", child.name, reason=reason))
         if delay:
             child.become("restarting")
+            child.again_at = time.time() + delay
             self._host.after(delay, ("start", child.name))
         else:
             child.become("waiting")
@@ -327,6 +335,7 @@ class Lifecycle:
         """Restart a child or a convoy, ending a quarantine; the names of what is restarted, [] for a stranger."""
         if name in self.convoys and self.convoys[name].stopped:
             self.convoys[name].stopped = False
+            self._past.note_started(name)
             self.fit(self.convoys[name])
             self.start_waiting()
             return [name]
@@ -334,11 +343,13 @@ class Lifecycle:
         group = group_of(named[0].spec.recipient, self.groups.values()) if named else None
         if group is not None:  # a group is quarantined as one, and comes back as one
             group.budget.reset()
+            self._past.note_group(group)
             members = [child for member in group.settings.members for child in self.named(member)]
             named += [child for child in members if child.state == "quarantined" and child not in named]
         for child in named:
             child.budget.reset()
             self._restart(child)
+            self._past.note(child)
         self.start_waiting()
         return [child.name for child in named]
 
@@ -359,7 +370,7 @@ class Lifecycle:
             if child.running:
                 self.drain(child)
             else:
-                del self.children[child.name]
+                self._forget(child)
         self.convoys.pop(name, None)
 
     def fit(self, convoy: Convoy) -> None:
@@ -373,7 +384,7 @@ class Lifecycle:
         while len(staying) < convoy.size:
             spec = next(spec for number in numbers if (spec := convoy.spec(number)).name not in taken)
             staying.append(self._add(spec))
-            staying[-1].become("waiting")
+            self._past.enter(staying[-1], "waiting")
         # Idle ones go first; among those the youngest.
         surplus = sorted(staying, key=lambda c: (c.state == "busy", -c.spawned))[: len(staying) - convoy.size]
         for child in surplus:
@@ -381,12 +392,8 @@ class Lifecycle:
                 child.after_exit = "remove"
                 self.drain(child)
             else:
-                del self.children[child.name]
+                self._forget(child)
         for child in self.workers(convoy):
             if child.running:
                 self._host.tell(child.address, Share(convoy.size))
         self.start_waiting()
-
-
-def _budget(rules: RestartConfig) -> RestartBudget:
-    return RestartBudget(rules.intensity, rules.period, rules.backoff, rules.cap, rules.jitter, random.random)

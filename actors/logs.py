@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FOLDER = "logs"
 SUFFIX = ".jsonl"
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def configure(home: Path, name: str, settings: LoggingConfig) -> None:
@@ -33,13 +34,16 @@ def configure(home: Path, name: str, settings: LoggingConfig) -> None:
     """
     folder = home / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
-    handler = _JsonLines(folder / f"{_file_name(name)}{SUFFIX}", name, settings.max_size, settings.keep)
+    _file.aim(folder / f"{_file_name(name)}{SUFFIX}", name, settings)
     root = logging.getLogger()
     for old in root.handlers[:]:
-        root.removeHandler(old)
-        old.close()
-    root.addHandler(handler)
-    root.setLevel(settings.level)
+        if old is not _file:
+            root.removeHandler(old)
+            old.close()
+    root.addHandler(_file)
+    level = logging.getLevelName(settings.level)
+    if root.level != level:  # mostly it is the parent's; setting it writes to every logger there is
+        root.setLevel(level)
     logging.captureWarnings(True)
 
 
@@ -49,7 +53,7 @@ def logger(name: str) -> logging.Logger:
 
 
 def _file_name(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]", "_", name)
+    return _NOT_IN_NAMES.sub("_", name)
 
 
 class _JsonLines(RotatingFileHandler):
@@ -58,15 +62,25 @@ class _JsonLines(RotatingFileHandler):
     RotatingFileHandler formats each record twice and asks the file system about each; this one counts its bytes.
     """
 
-    def __init__(self, path: Path, name: str, max_size: int, keep: int) -> None:
-        self._pid = os.getpid()
-        self._size = 0
+    def __init__(self) -> None:
+        self._pid = self._size = 0
         self._failing = False
-        super().__init__(path, maxBytes=max_size, backupCount=keep, encoding="ascii")
-        self.setFormatter(_JsonFormatter(name))
+        super().__init__(os.devnull, encoding="utf-8", delay=True)
+
+    def aim(self, path: Path, name: str, settings: LoggingConfig) -> None:
+        """Write to this file from now on. Raises OSError if it cannot be opened."""
+        with self.lock or contextlib.nullcontext():
+            if self.stream is not None:
+                self.stream.close()
+                self.stream = None
+            self.baseFilename, self.maxBytes, self.backupCount = str(path), settings.max_size, settings.keep
+            self._pid = os.getpid()
+            self._failing = False
+            self.formatter = _JsonFormatter(name)
+            self.stream = self._open()
 
     def _open(self) -> TextIOWrapper:
-        stream = open(self.baseFilename, "a", encoding="ascii", opener=_private)  # noqa: SIM115 - kept open
+        stream = open(self.baseFilename, "a", encoding="utf-8", opener=_private)  # noqa: SIM115 - kept open
         self._size = os.fstat(stream.fileno()).st_size
         return stream
 
@@ -136,6 +150,9 @@ class _JsonFormatter(logging.Formatter):
             self._second = second
             self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         return f"{self._second_text}.{milliseconds % 1000:03d}Z"
+
+
+_file = _JsonLines()  # of this process; a child aims its parent's anew, which costs less than to make another
 
 
 def _message(record: logging.LogRecord) -> str:

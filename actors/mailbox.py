@@ -7,14 +7,17 @@ it is idle, so that commits are shared under load and latency is low without it.
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from squad.actors import arrivals, desk, logs
+from squad.actors import arrivals, desk, logs, records
+from squad.actors.acknowledgements import Acknowledgements
+from squad.actors.brake import Brake
 from squad.actors.cancels import Cancels
+from squad.actors.gate import Gate
+from squad.actors.gathering import Gathering
 from squad.actors.gauges import Gauges
 from squad.actors.protocol import (
     Address,
@@ -23,7 +26,9 @@ from squad.actors.protocol import (
     Cancelled,
     Deliver,
     Desk,
+    Hold,
     Ready,
+    Recall,
     Record,
     Released,
     ReleaseDone,
@@ -31,6 +36,7 @@ from squad.actors.protocol import (
     State,
     Submit,
     SubmitDone,
+    Throttle,
     Unwatch,
     Watch,
 )
@@ -40,14 +46,14 @@ from squad.actors.watches import Watches
 from squad.actors.workers import Workers
 from squad.clock import SYSTEM, Clock
 from squad.errors import StoreError
-from squad.events import event
 from squad.store.backend import Backend
+from squad.store.holds import KEY, Holds
 from squad.store.settlement import Settlement
+from squad.store.settling import Batch
 
-_GATHER = 0.001  # seconds that a busy round waits for company
-_BUSY = 0.002  # seconds since the last commit within which the squad counts as busy
 _AFTER_FAILURE = 0.5  # seconds before a failed transaction is tried again
 _KILLED = "the squad was killed while it was handled"
+_PAST_GRACE = "its handler went on with a cancelled message past its grace"
 
 _STOP = object()
 
@@ -66,6 +72,7 @@ class Broker(threading.Thread):
         send: Callable[[Address, Any], None],
         *,
         evict: Callable[[str, str], None] = lambda worker, why: None,
+        held: Callable[[Holds], None] = lambda holds: None,
         crashed: Callable[[], None] = lambda: None,
         clock: Clock = SYSTEM,
     ) -> None:
@@ -74,23 +81,26 @@ class Broker(threading.Thread):
         self._rules = rules
         self._send = send
         self._evict = evict
+        self._held = held
         self._crashed = crashed
         self._clock = clock
-        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._gathering = Gathering(clock)
         self._workers = Workers()
         self._waiting: set[str] = set()  # recipients that may have ready messages
         self._watches = Watches(writer)
         self._cancels = Cancels()
+        self._gate = Gate()
+        self._brake = Brake()
         self._gauges = Gauges(writer.depths, rules.bound)
+        self._acknowledgements = Acknowledgements()
         self._next_due: float | None = None  # seconds since the epoch
-        self._committed_at = 0.0
 
     def put(self, msg: Any, sender: Address) -> None:
-        self._inbox.put((msg, sender))
+        self._gathering.put((msg, sender))
 
     def stop(self) -> None:
         """Do what has arrived, close the database and end the thread."""
-        self._inbox.put(_STOP)
+        self._gathering.put(_STOP)
         self.join()
 
     # -- start ------------------------------------------------------------------------------------------------------
@@ -115,6 +125,8 @@ class Broker(threading.Thread):
             self._next_due = self._writer.due(now).next_due
         for lease in self._writer.cancelling():
             self._due(self._cancels.add(lease, self._rules.grace(lease.recipient), now))
+        self._gate.recover(self._writer.get(KEY))
+        self._due(self._gate.cut_at)
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -128,7 +140,7 @@ class Broker(threading.Thread):
     def _serve(self) -> None:
         stopping = False
         while not stopping:
-            batch = self._gather()
+            batch = self._gathering.batch(self._patience())
             if _STOP in batch:
                 stopping = True
                 batch.remove(_STOP)
@@ -139,66 +151,62 @@ class Broker(threading.Thread):
                 stopping = False
         self._writer.close()
 
-    def _gather(self) -> list[Any]:
-        batch: list[Any] = []
-        wait = None if self._next_due is None else max(0.0, self._next_due - self._clock.time())
-        try:
-            batch.append(self._inbox.get(timeout=wait))
-        except queue.Empty:
-            return batch
-        if self._clock.monotonic() - self._committed_at < _BUSY:
-            until = self._clock.monotonic() + _GATHER
-            while (left := until - self._clock.monotonic()) > 0:
-                try:
-                    batch.append(self._inbox.get(timeout=left))
-                except queue.Empty:
-                    break
-        while not self._inbox.empty():
-            batch.append(self._inbox.get())
-        return batch
+    def _patience(self) -> float | None:
+        """Seconds until something is due though nothing arrives; None: for ever."""
+        waits = []
+        if self._next_due is not None:
+            waits.append(self._next_due - self._clock.time())
+        if self._acknowledgements.due is not None:
+            waits.append(self._acknowledgements.due - self._clock.monotonic())
+        return max(0.0, min(waits)) if waits else None
 
     def _failed(self, batch: list[Any], error: StoreError) -> None:
         """Nothing of this round was committed. Senders from outside are told; the rest is tried again."""
         logs.logger("storage").error("a transaction failed, trying again: %s", error)
+        self._gate.roll_back()
         for item in batch:
             msg, sender = item
             if isinstance(msg, Submit):
                 self._send(sender, SubmitDone(msg.request, (), str(error)))
             else:
-                self._inbox.put(item)
+                self._gathering.put(item)
         self._due(self._clock.time())  # what was due is so still
         time.sleep(_AFTER_FAILURE)  # on the writer's own thread, which has nothing else to do
 
     def _round(self, batch: list[Any]) -> None:
         now = self._clock.time()
         done = Round()
-        overdue: set[str] = set()
+        overdue: dict[str, str] = {}
         with self._writer.transaction():
             if self._next_due is not None and now >= self._next_due:
                 overdue = self._do_what_is_due(now, done)
             self._submit([(msg, sender) for msg, sender in batch if isinstance(msg, Submit)], now, done)
+            self._settle([(msg, sender) for msg, sender in batch if isinstance(msg, Settle)], now, done)
             for msg, sender in batch:
-                if not isinstance(msg, Submit):
+                if not isinstance(msg, Submit | Settle):
                     self._handlers[type(msg)](self, msg, sender, now, done)
             self._hand_out(now, done)
             while self._drop_surplus(now, done):
                 self._hand_out(now, done)
             changed = dict(self._writer.changed)
-        self._committed_at = self._clock.monotonic()
+        self._gathering.committed(self._clock.monotonic())
         self._commit(done)
-        self._look_at_gauges(changed)
-        for worker in overdue:
-            self._evict(worker, "its handler went on with a cancelled message past its grace")
+        for warning in self._gauges.warnings(changed, self._writer.depth, self._rules.bound):
+            self.put(Record((warning,)), None)
+        for worker, why in overdue.items():
+            self._evict(worker, why)
 
     # -- inside the transaction -------------------------------------------------------------------------------------
 
-    def _do_what_is_due(self, now: float, done: Round) -> set[str]:
-        """Which workers are overdue with the end of a cancelled message."""
+    def _do_what_is_due(self, now: float, done: Round) -> dict[str, str]:
+        """Which workers must be ended, and why: they are overdue with the end of what they handle."""
         settlement = self._writer.due(now)
         self._next_due = settlement.next_due
         self._after(settlement, done)
-        overdue = self._cancels.overdue(now)
+        overdue = self._gate.overdue(now, self._workers.loaded())
+        overdue |= dict.fromkeys(self._cancels.overdue(now), _PAST_GRACE)
         self._due(self._cancels.next_due)
+        self._due(self._gate.cut_at)
         return overdue
 
     def _submit(self, submits: list[tuple[Submit, Address]], now: float, done: Round) -> None:
@@ -221,10 +229,13 @@ class Broker(threading.Thread):
         if not self._workers.heard(msg, sender):
             return
         self._waiting.add(msg.recipient)
+        done.settled[msg.worker] += ()  # it may be stopping, and wait for what is kept for it
         if msg.want_state:
             done.answers.append((sender, State(*self._writer.state(msg.recipient))))
         for lease in self._cancels.of(msg.worker) if self._cancels else ():
             done.answers.append((sender, CancelLease(lease.row, lease.fence)))
+        if self._gate.shut and msg.held and self._gate.holds.hold(msg.recipient):
+            done.answers.append((sender, Recall()))
         lost = self._workers.lost(msg, self._clock.monotonic())
         if lost:
             logs.logger("storage").warning("%d deliveries to %s were lost on the way", len(lost), msg.worker)
@@ -233,14 +244,21 @@ class Broker(threading.Thread):
                 self._cancels.ended(lease.row, lease.fence)
                 done.returned.append((msg.worker, lease.row))
 
-    def _settle(self, msg: Settle, sender: Address, now: float, done: Round) -> None:
-        rules = self._rules
-        settlement = self._writer.settle(msg.worker, msg.recipient, msg.outcomes, now, rules.retry, rules.for_handlers)
-        for outcome, accepted in zip(msg.outcomes, settlement.accepted, strict=True):
-            done.settled[msg.worker].append((outcome.row, outcome.fence, accepted))
-            self._cancels.ended(outcome.row, outcome.fence)
-        if self._workers.get(msg.worker) is None:  # gone, or it has not introduced itself to this storage yet
-            done.answers.append((sender, Deliver((), tuple(done.settled.pop(msg.worker)))))
+    def _settle(self, settles: list[tuple[Settle, Address]], now: float, done: Round) -> None:
+        """All that has ended, at once."""
+        if not settles:
+            return
+        batches = [Batch(msg.worker, msg.recipient, msg.outcomes) for msg, _ in settles]
+        settlement = self._writer.settle_all(batches, now, self._rules.retry, self._rules.for_handlers)
+        accepted = iter(settlement.accepted)
+        for msg, sender in settles:
+            fates = [(row, fence, next(accepted)) for row, fence, *_ in msg.outcomes]
+            if self._workers.get(msg.worker) is None:  # gone, or it has not introduced itself to this storage yet
+                done.answers.append((sender, Deliver((), tuple(fates))))
+            else:
+                done.settled[msg.worker] += fates
+            for row, fence, _ in fates if self._cancels else ():
+                self._cancels.ended(row, fence)
         self._after(settlement, done)
 
     def _released(self, msg: Released, sender: Address, now: float, done: Round) -> None:
@@ -264,12 +282,9 @@ class Broker(threading.Thread):
         self._watches.drop(msg.request)
 
     def _record(self, msg: Record, sender: Address, now: float, done: Round) -> None:
-        if msg.events:
-            self._writer.record_events(msg.events, now)
-        if msg.resizes:
-            self._writer.record_resizes(msg.resizes, now)
-        if msg.put:
-            self._writer.put(msg.put, now)
+        answer = records.append(self._writer, msg, now)
+        if answer is not None:
+            done.answers.append((sender, answer))
 
     def _cancel(self, msg: Cancel, sender: Address, now: float, done: Round) -> None:
         settlement, running = self._writer.cancel(msg.task_id, msg.tree, now)
@@ -284,18 +299,26 @@ class Broker(threading.Thread):
         self._after(settlement, done)
         done.answers.append((sender, answer))
 
+    def _hold(self, msg: Hold, sender: Address, now: float, done: Round) -> None:
+        done.answers.append((sender, self._gate.carry_out(self._writer, msg, now)))
+        self._due(self._gate.cut_at)
+
+    def _throttle(self, msg: Throttle, sender: Address, now: float, done: Round) -> None:
+        self._brake.pause = msg.pause
+
     def _new_rules(self, rules: Rules, sender: Address, now: float, done: Round) -> None:
         self._rules = rules
 
     _handlers: Mapping[type, Callable[..., None]] = {
         Ready: _ready,
-        Settle: _settle,
         Released: _released,
         Watch: _watch,
         Unwatch: _unwatch,
         Record: _record,
         Cancel: _cancel,
         Desk: _desk,
+        Hold: _hold,
+        Throttle: _throttle,
         Rules: _new_rules,
     }
 
@@ -316,27 +339,32 @@ class Broker(threading.Thread):
 
     def _hand_out(self, now: float, done: Round) -> None:
         """Claim ready messages for workers with room, the least loaded first."""
-        for recipient in self._waiting:
-            for room, name in self._workers.rooms(recipient, done):
-                if room <= 0:
-                    break
-                leases = self._writer.claim(recipient, name, room, now)
-                if leases:
-                    done.leases[name].extend(leases)
-                if len(leases) < room:
-                    done.exhausted.add(recipient)
-                    break
+        if (later := self._brake.holds(now)) is not None:
+            self._due(later)
+            return
+        wanted = {}
+        for recipient in self._gate.free(self._waiting) if self._gate.shut else self._waiting:
+            rooms = [(name, room) for room, name in self._workers.rooms(recipient, done) if room > 0]
+            if rooms:
+                wanted[recipient] = rooms
+        claimed = self._writer.claim_all(wanted, now) if wanted else {}
+        if claimed:
+            self._brake.handed_out(now)
+        for recipient, rooms in wanted.items():
+            if any(len(claimed.get(name, ())) < room for name, room in rooms):
+                done.exhausted.add(recipient)
+        for name, leases in claimed.items():
+            done.leases[name].extend(leases)
 
     # -- after the commit -------------------------------------------------------------------------------------------
 
     def _commit(self, done: Round) -> None:
         self._waiting -= done.exhausted
-        self._workers.commit(done, self._clock.monotonic())
-        for name in {*done.settled, *done.leases}:
-            if (worker := self._workers.get(name)) is not None:
-                leases, settled = done.leases.get(name, ()), done.settled.get(name, ())
-                self._send(worker.address, Deliver(tuple(leases), tuple(settled)))
+        now = self._clock.monotonic()
+        self._workers.commit(done, now)
+        self._deliver(done, now)
         for name in done.gone:
+            self._acknowledgements.take(name)
             self._cancels.gone(name)
             self._workers.ended(name)
         for lease in done.cancelled:
@@ -347,15 +375,22 @@ class Broker(threading.Thread):
         if done.ended and self._watches:
             for address, watched in self._watches.after(done.ended):
                 self._send(address, watched)
+        if self._gate.shut and (holds := self._gate.commit()) is not None:
+            self._held(holds)
+            for name in self._workers.loaded():
+                if (worker := self._workers.get(name)) is not None and holds.hold(worker.recipient):
+                    self._send(worker.address, Recall())
 
-    def _look_at_gauges(self, changed: Mapping[str, int]) -> None:
-        """Have a warning recorded, in the next transaction, for each mailbox that fills up."""
-        for recipient in changed:
-            bound = self._rules.bound(recipient)
-            depth = self._writer.depth(recipient)
-            mark = self._gauges.look(recipient, depth, bound)
-            if mark is not None and bound is not None:
-                logs.logger("storage").warning(
-                    "%d messages wait for %s; its limit is %d", depth, recipient, bound.limit
-                )
-                self.put(Record((event("queue_warning", recipient, queued=depth, limit=bound.limit, mark=mark),)), None)
+    def _deliver(self, done: Round, now: float) -> None:
+        overdue = self._acknowledgements.overdue(now)
+        for name in {*done.settled, *done.leases, *overdue}:
+            worker = self._workers.get(name)
+            if worker is None:
+                continue
+            leases, settled = done.leases.get(name, ()), done.settled.get(name, ())
+            if self._gathering.busy and settled and not leases and worker.window and name not in overdue:
+                self._acknowledgements.keep(name, settled, now)
+                continue
+            settled = (*self._acknowledgements.take(name), *settled)
+            if leases or settled:
+                self._send(worker.address, Deliver(tuple(leases), settled))

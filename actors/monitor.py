@@ -1,4 +1,5 @@
-"""The monitor: reads CPU and memory of the machine and of every process of the squad, and sizes convoys by them."""
+"""The monitor: reads CPU and memory of the machine and of every process of the squad. It sizes convoys by them, holds
+agents to their ceilings, and has the squad held back while the machine is overloaded."""
 
 from __future__ import annotations
 
@@ -11,12 +12,14 @@ import psutil
 
 from squad.actors import logs, tree
 from squad.actors.base import Actor, receives
-from squad.actors.descendants import Descendants
+from squad.actors.ceilings import Ceiling, Ceilings
 from squad.actors.protocol import (
     Address,
     Begin,
     Drain,
     Drained,
+    Machine,
+    OverCeiling,
     Ping,
     Pong,
     Readings,
@@ -26,25 +29,34 @@ from squad.actors.protocol import (
     Started,
 )
 from squad.actors.sizing import Sizer
+from squad.actors.throttle import Throttle
+from squad.actors.usage import Meter
 from squad.errors import StoreError
-from squad.store import queries
+from squad.store import queries, waiting
 from squad.store.database import Pool, open_pool
+from squad.store.holds import Holds
 
+_RESTING = 4  # intervals that are let pass while no process does anything
+_BUSY = 1.0  # percent of a core: less is nothing
 _MEASURED = 3  # readings of a worker before its memory replaces the configured estimate
+_SAMPLED = 60.0  # seconds between readings of the machine that are kept
 
 
 class Monitor(Actor):
     """Told by the supervisor which processes exist (Roster); tells it how they are (Readings) and what size convoys
-    should have (Resize)."""
+    should have (Resize), which is over its ceiling (OverCeiling), and how the machine is (Machine)."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._processes: dict[str, psutil.Process] = {}
+        self._meter = Meter()
         self._seen: dict[str, int] = {}  # worker -> readings so far
+        self._told: dict[str, tuple[float, int]] = {}  # worker -> the last reading that the supervisor has
+        self._memory: dict[str, int] = {}  # worker -> resident bytes, at the last reading
+        self._rest = self._resting = 0  # intervals until the next reading, and how many the last rest had
         self._roster = Roster(())
-        self._descendants = Descendants()
         self._sizers: dict[str, Sizer] = {}
         self._pool: Pool | None = None
+        self._holds = Holds()  # as the store had it last
 
     @receives(Begin)
     def on_begin(self, msg: Begin, sender: Address) -> None:
@@ -64,19 +76,28 @@ class Monitor(Actor):
             )
             for name, convoy in msg.config.convoys.items()
         }
+        self._ceilings = Ceilings(rules.cpu_window)
+        self._limits: dict[str, Ceiling] = {}  # by name of the agent or convoy
+        for name, settings in msg.config.recipients.items():
+            if settings.max_memory_mb is not None or settings.max_cpu_percent is not None:
+                most = settings.max_memory_mb
+                self._limits[name] = Ceiling(None if most is None else most * 1_000_000, settings.max_cpu_percent)
+        self._throttle = Throttle(rules.cpu_threshold, rules.memory_threshold, rules.max_throttle)
+        self._sample_at = 0.0  # monotonic: when the next sample is due
         self._cores = len(os.sched_getaffinity(0))
         psutil.cpu_percent()  # the first reading is only a starting point
         self.tell(sender, Started(self._worker))
         self.tell(sender, Report(self._worker, "ready"))
-        self.after(rules.interval, "read")
+        self._wait(rules.interval)
 
     @receives(Roster)
     def on_roster(self, msg: Roster, sender: Address) -> None:
         self._roster = msg
         current = {worker for worker, _ in msg.processes}
-        for worker in set(self._processes) - current:
-            self._processes.pop(worker, None)
-            self._seen.pop(worker, None)
+        for worker in self._seen.keys() - current:
+            del self._seen[worker]
+            self._told.pop(worker, None)
+            self._ceilings.forget(worker)
 
     @receives(Ping)
     def on_ping(self, msg: Ping, sender: Address) -> None:
@@ -88,46 +109,69 @@ class Monitor(Actor):
 
     def on_timer(self, token: Any) -> None:
         started = time.monotonic()
-        self._read()
+        self._look_at_machine(started)
+        intervals = 1
+        if self._rest == 0:
+            self._rest = self._resting = 0 if self._read() else min(self._resting + 1, _RESTING)
+        else:
+            self._rest -= 1
+        if not all(pinned for _name, _size, pinned, _workers in self._roster.convoys):
+            self._size()
+        else:
+            intervals, self._rest = 1 + self._rest, 0
         # A reading of many processes takes its time: never spend more than a tenth of a core on it.
-        self.after(max(self._config.monitor.interval, 10 * (time.monotonic() - started)), "read")
+        self._wait(max(intervals * self._config.monitor.interval, 10 * (time.monotonic() - started)))
 
-    def _read(self) -> None:
-        self._descendants.next_round()
-        found = [
-            (worker, *reading)
-            for worker, pid in self._roster.processes
-            if (reading := self._process(worker, pid)) is not None
-        ]
-        memory = psutil.virtual_memory()
-        readings = Readings(tuple(found), psutil.cpu_percent(), memory.percent, memory.available)
-        self.tell(self._supervisor, readings)
-        if self._roster.convoys:
-            self._size(readings)
+    def _wait(self, seconds: float) -> None:
+        self._due_at = time.monotonic() + seconds
+        self.after(seconds, "read")
 
-    def _process(self, worker: str, pid: int) -> tuple[float, int] | None:
-        """CPU percent of one core since the last reading, and resident bytes; what it started is part of both."""
-        try:
-            process = self._processes.get(worker)
-            if process is None or process.pid != pid:
-                process = self._processes[worker] = psutil.Process(pid)
-                self._seen[worker] = 0
-            self._seen[worker] += 1
-            with process.oneshot():
-                cpu, memory = process.cpu_percent(), process.memory_info().rss
-            cpu_below, memory_below = self._descendants.read(pid)
-        except psutil.Error:  # it ended in between; the supervisor knows sooner than we do
-            self._processes.pop(worker, None)
-            return None
-        return cpu + cpu_below, memory + memory_below
+    def _look_at_machine(self, now: float) -> None:
+        """Decide how much the squad is held back; keep a reading now and then, and whenever that changes."""
+        self._cpu, self._machine = psutil.cpu_percent(), psutil.virtual_memory()
+        decided = self._throttle.decide(self._cpu, self._machine.percent, now - self._due_at)
+        if decided is None and now < self._sample_at:
+            return
+        self._sample_at = now + _SAMPLED
+        processes = len(self._roster.processes)
+        sample = (self._cpu, self._machine.percent, self._machine.available, processes, self._throttle.pause)
+        self.tell(self._supervisor, Machine(sample, "" if decided is None else decided[1]))
 
-    def _size(self, readings: Readings) -> None:
+    def _judge(self, worker: str, cpu: float, memory: int) -> None:
+        """Whether it keeps to its ceilings."""
+        name = worker.rpartition(".")[0]
+        ceiling = self._limits.get(name) or self._limits.get(name.rpartition("-")[0])  # "checker-2", of "checker"
+        if ceiling is not None:
+            for verdict in self._ceilings.look(worker, ceiling, cpu, memory, time.monotonic()):
+                self.tell(self._supervisor, OverCeiling(worker, verdict.what, verdict.over))
+
+    def _read(self) -> bool:
+        """Read all processes, and tell what is new. Whether any of them does something."""
+        self._meter.next_round()
+        self._memory = {}
+        news = []
+        for worker, pid in self._roster.processes:
+            reading = self._meter.read(pid)
+            if reading is None:  # it ended in between; the supervisor knows sooner than we do
+                continue
+            self._seen[worker] = self._seen.get(worker, 0) + 1
+            self._memory[worker] = reading[1]
+            self._judge(worker, *reading)
+            if self._told.get(worker) != reading:
+                self._told[worker] = reading
+                news.append((worker, *reading))
+        if news:
+            self.tell(self._supervisor, Readings(tuple(news)))
+        return any(cpu >= _BUSY for _worker, cpu, _memory in news)
+
+    def _size(self) -> None:
+        memory = self._memory
         depth = self._depths()
         if depth is None:
             return
-        memory = {worker: used for worker, _, used in readings.workers}
+        cpu, machine = self._cpu, self._machine
         for name, size, pinned, workers in self._roster.convoys:
-            if pinned:
+            if pinned or self._holds.hold(name):  # what waits for a paused convoy is no reason to let it grow
                 continue
             queued, running = depth.get(name, (0, 0))
             known = [
@@ -138,18 +182,18 @@ class Monitor(Actor):
                 size,
                 queued,
                 min(running, size),
-                readings.cpu_percent,
-                readings.memory_percent,
-                readings.available,
+                cpu,
+                machine.percent,
+                machine.available,
                 per_worker,
                 self._cores,
             )
             if decided is not None:
                 new, reason = decided
                 shown = {
-                    "cpu_percent": readings.cpu_percent,
-                    "memory_percent": readings.memory_percent,
-                    "available": readings.available,
+                    "cpu_percent": cpu,
+                    "memory_percent": machine.percent,
+                    "available": machine.available,
                     "per_worker": per_worker,
                     "queued": queued,
                     "running": running,
@@ -162,6 +206,7 @@ class Monitor(Actor):
             if self._pool is None:
                 self._pool = open_pool(self._home / "squad.db", self._config.store)
             with self._pool.connection() as connection:
+                self._holds = waiting.holds(connection)
                 return queries.open_counts(connection)
         except StoreError as error:
             logs.logger("monitor").warning("cannot read the queues: %s", error)

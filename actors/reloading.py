@@ -6,8 +6,6 @@ The plan is pure: two configurations in, names and reasons out.
 from __future__ import annotations
 
 import hashlib
-import os
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +16,9 @@ from squad.actors.protocol import Address, Configured
 from squad.config.schema import AgentConfig, ConvoyConfig, SquadConfig
 from squad.events import event
 
-_ACCEPTED = "reloaded.pickle"  # in the home: what a tree that is started again runs with
-
 # Keys that the supervisor or the storage read themselves, so that the agent's process can stay.
-_LIVE = {"restart", "restarts", "shutdown", "after", "retry", "queue"}
+_CEILINGS = {"max_memory_mb", "max_cpu_percent"}
+_LIVE = {"restart", "restarts", "shutdown", "after", "retry", "queue", *_CEILINGS}
 _CODE = {"class", "command", "handles", "its code"}
 _SIZE = {"min", "max", "memory_per_worker"}
 _TOLD = ("agent", "worker", "storage")  # who takes up a new configuration as it goes; others are started again
@@ -97,6 +94,7 @@ def plan(was: Deployment, now: Deployment) -> Plan:
     restart: dict[str, str] = {}
     resize: dict[str, tuple[int, int]] = {}
     live: list[str] = []
+    measured = old.monitor != new.monitor or old.logging != new.logging or set(old.convoys) != set(new.convoys)
     recoded = False  # whether the gateway's copies of the agents' classes and types are out of date
     for name in stay:
         changed = _changed(before[name], after[name])
@@ -108,6 +106,7 @@ def plan(was: Deployment, now: Deployment) -> Plan:
         if reason := [key for key in changed if key not in _LIVE | _SIZE]:
             restart[name] = f"{', '.join(reason)} changed"
         live += [f"{name}: {key}" for key in changed if key in _LIVE]
+        measured = measured or bool(_CEILINGS.intersection(changed))
         settings = after[name]
         if isinstance(settings, ConvoyConfig) and any(key in _SIZE for key in changed):
             resize[name] = (settings.min, settings.max)
@@ -120,8 +119,8 @@ def plan(was: Deployment, now: Deployment) -> Plan:
     core = {}
     if old.store != new.store:
         core["storage"] = "store changed"
-    if old.logging != new.logging or old.monitor != new.monitor or set(old.convoys) != set(new.convoys) or resize:
-        core["monitor"] = "monitor, convoys or logging changed"
+    if measured or resize:
+        core["monitor"] = "monitor, ceilings, convoys or logging changed"
     same = (old.limits, old.logging, old.schedules) == (new.limits, new.logging, new.schedules)
     if was.recipients != now.recipients or recoded or not same:
         core["gateway"] = "agents, their types, limits, schedules or logging changed"
@@ -184,7 +183,8 @@ def carry_out(plan: Plan, life: Lifecycle, deployment: Deployment, tell: Callabl
         life.fit(convoy)
     for child in life.children.values():
         if child.running and child.spec.kind in _TOLD and child.name not in plan.core:
-            tell(child.address, Configured(config, dict(deployment.recipients)))
+            whole = config if child.spec.kind == "storage" else None
+            tell(child.address, Configured(config.logging, dict(deployment.recipients), whole))
     for name in plan.core:
         life.restart(name)
     life.start_waiting()
@@ -199,28 +199,3 @@ def carry_out(plan: Plan, life: Lifecycle, deployment: Deployment, tell: Callabl
             changed=plan.live,
         )
     )
-
-
-def keep(home: Path, deployment: Deployment) -> None:
-    """Have a tree that is started again run with this configuration, not with the one the launcher began with."""
-    path = home / _ACCEPTED
-    new = path.with_suffix(".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        pickle.dump((deployment.config, dict(deployment.recipients)), file)
-    new.replace(path)
-
-
-def kept(home: Path) -> tuple[SquadConfig, dict[str, frozenset[str]]] | None:
-    """What ``keep`` kept since this launcher began; None when nothing was reloaded."""
-    try:
-        data = (home / _ACCEPTED).read_bytes()
-    except FileNotFoundError:
-        return None
-    config, recipients = pickle.loads(data)  # noqa: S301 - our own, in a folder that only we can write to
-    return config, recipients
-
-
-def forget(home: Path) -> None:
-    """A launcher begins: it runs with the configuration that it was given."""
-    (home / _ACCEPTED).unlink(missing_ok=True)

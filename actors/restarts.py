@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from squad.actors.retry import exponential
+from squad.config.supervision import RestartConfig
 
 
 @dataclass(slots=True)
@@ -50,7 +53,20 @@ class RestartBudget:
         self._crashes = []
         self._step = 0
 
+    def kept(self) -> list[Any]:
+        """Its history, for ``recall``; JSON can say it."""
+        return [self._crashes, self._step, self._resumed]
+
+    def recall(self, kept: list[Any]) -> None:
+        """Take up the history of another that told the time by the same clock."""
+        self._crashes, self._step, self._resumed = kept
+
     @property
     def history(self) -> tuple[float, ...]:
         """When it crashed, oldest first: the crashes that still counted at the last one."""
         return tuple(self._crashes)
+
+
+def budget_of(rules: RestartConfig) -> RestartBudget:
+    """A new budget by the configuration's rules."""
+    return RestartBudget(rules.intensity, rules.period, rules.backoff, rules.cap, rules.jitter, random.random)

@@ -19,6 +19,7 @@ from squad.actors.protocol import (
     Begin,
     Drain,
     Drained,
+    Held,
     Ping,
     Pong,
     Record,
@@ -37,6 +38,7 @@ from squad.events import event
 from squad.ids import new_id
 from squad.store import queries
 from squad.store.database import open_reader
+from squad.store.holds import KEY, Holds
 from squad.store.times import iso
 
 _LONGEST_SLEEP = 30.0  # seconds: a clock that was set anew is noticed before what it jumped over counts as missed
@@ -76,6 +78,7 @@ class Scheduler(Actor):
         super().__init__()
         self._schedules: list[_Schedule] = []
         self._draining = False
+        self._frozen = False  # what falls due meanwhile is missed, as if the squad were stopped
 
     @receives(Begin)
     def on_begin(self, msg: Begin, sender: Address) -> None:
@@ -97,6 +100,7 @@ class Scheduler(Actor):
             self._log.warning("cannot read when the schedules ran last: %s", error)
             self.after(_READ_AGAIN, "take up")
             return
+        self._frozen = Holds.read(kept.get(KEY)).frozen is not None
         now = self.clock.time()
         for name, settings in self._config.schedules.items():
             text = kept.get(keeper_key(name))
@@ -149,6 +153,8 @@ class Scheduler(Actor):
 
     def _step(self, schedule: _Schedule) -> None:
         """Do what is due of one schedule: a message at a time, so that a mailbox that is full is asked once."""
+        if self._frozen:
+            return
         if schedule.refused is not None and self.clock.monotonic() - schedule.refused < _SAY_AGAIN:
             return
         while schedule.sent is None:
@@ -216,6 +222,14 @@ class Scheduler(Actor):
                 self._keep(schedule)
             else:
                 self._say(schedule.sent)
+
+    @receives(Held)
+    def on_held(self, msg: Held, sender: Address) -> None:
+        """When the squad thaws, what fell due meanwhile is dealt with as the schedules say."""
+        self._frozen = Holds.read(msg.holds).frozen is not None
+        if not self._draining:
+            for schedule in self._schedules:
+                self._step(schedule)
 
     @receives(Ping)
     def on_ping(self, msg: Ping, sender: Address) -> None:

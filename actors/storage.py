@@ -6,6 +6,7 @@ arrived, does it in one transaction, and answers after the commit (group commit)
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +23,8 @@ from squad.actors.protocol import (
     Drain,
     Drained,
     Evict,
+    Held,
+    Hold,
     Ping,
     Pong,
     Ready,
@@ -33,11 +36,13 @@ from squad.actors.protocol import (
     StartFailed,
     StorageReady,
     Submit,
+    Throttle,
     Unwatch,
     Watch,
 )
 from squad.actors.rules import Rules, rules_of
 from squad.errors import StoreError
+from squad.store.holds import KEY as HOLDS
 from squad.store.lock import acquire
 from squad.store.writer import Writer
 
@@ -45,7 +50,7 @@ _LOCK_WAIT = 5.0  # seconds for a predecessor's lock file to be let go
 
 
 class Storage(Actor):
-    """See the module. Its messages: Submit, Ready, Settle, Released, Cancel, Desk, Watch, Unwatch, Record."""
+    """See the module. Its messages: Submit, Ready, Settle, Released, Cancel, Desk, Hold, Watch, Unwatch, Record."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,6 +63,8 @@ class Storage(Actor):
         self._home = home = Path(msg.home)
         self.set_title("storage")
         self.log_to(home, "storage", msg.config.logging)
+        # The writer gives the interpreter away at every statement, and gets it back only after this long.
+        sys.setswitchinterval(0.0005)
         self.tell(sender, Started(self._worker))
         try:
             self._lock = acquire(home / "storage.lock", _LOCK_WAIT)
@@ -69,6 +76,8 @@ class Storage(Actor):
         self._broker = self.make_broker(writer, rules_of(msg.config))
         self._broker.recover(msg.extra.get("alive"), msg.extra.get("in_hand", {}))
         kept = {key: text for name in msg.config.convoys if (text := writer.get(key := convoy_key(name))) is not None}
+        if (holds := writer.get(HOLDS)) is not None:
+            kept[HOLDS] = holds
         self._broker.start()
         for early in self._early:
             self._broker.put(*early)
@@ -80,9 +89,10 @@ class Storage(Actor):
         return Broker(
             writer,
             rules,
-            send=lambda address, out: self.post(lambda: self.tell(address, out)),
+            send=self.tell,
             crashed=lambda: self.post(self._broker_crashed),
-            evict=lambda worker, why: self.post(lambda: self.tell(self._supervisor, Evict(worker, why))),
+            evict=lambda worker, why: self.tell(self._supervisor, Evict(worker, why)),
+            held=lambda holds: self.tell(self._supervisor, Held(holds.text())),
             clock=self.clock,
         )
 
@@ -93,7 +103,7 @@ class Storage(Actor):
     def on_configured(self, msg: Configured, sender: Address) -> None:
         """The configuration was reloaded."""
         self._pass_on(rules_of(msg.config), sender)
-        self.log_to(self._home, "storage", msg.config.logging)
+        self.log_to(self._home, "storage", msg.logging)
 
     def _pass_on(self, msg: Any, sender: Address) -> None:
         if self._broker is None:
@@ -121,8 +131,16 @@ class Storage(Actor):
     def on_cancel(self, msg: Cancel, sender: Address) -> None:
         self._pass_on(msg, sender)
 
+    @receives(Throttle)
+    def on_throttle(self, msg: Throttle, sender: Address) -> None:
+        self._pass_on(msg, sender)
+
     @receives(Desk)
     def on_desk(self, msg: Desk, sender: Address) -> None:
+        self._pass_on(msg, sender)
+
+    @receives(Hold)
+    def on_hold(self, msg: Hold, sender: Address) -> None:
         self._pass_on(msg, sender)
 
     @receives(Watch)

@@ -1,19 +1,19 @@
 """The supervisor: owns, starts, watches and restarts every other actor of the squad.
 
 It runs no user code, has one thread (it forks), and is the only actor with children. This is its actor: it passes news
-on to ``lifecycle`` (starts, ends, restarts), ``health``, ``shutdown`` and ``reloading``, and answers requests. It never
-trusts an actor message to arrive: once a second it looks at the processes themselves.
+on to ``lifecycle`` (starts, ends, restarts), ``health``, ``shutdown`` and ``reloading``, and answers requests. The
+kernel tells of a child's end; should that news get lost, a look at all processes now and then finds it.
 """
 
 from __future__ import annotations
 
+import gc
+import os
 import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-import psutil
-
-from squad.actors import logs, reloading, tree
+from squad.actors import accepted, explaining, limits, logs, reloading, tree, usage
 from squad.actors.agent import AgentActor
 from squad.actors.base import Actor, receives
 from squad.actors.gateway.actor import Gateway
@@ -22,15 +22,22 @@ from squad.actors.lifecycle import Lifecycle
 from squad.actors.monitor import Monitor
 from squad.actors.protocol import (
     Address,
+    Ask,
     Boot,
     Booting,
     Drained,
     Evict,
+    Explain,
+    Explained,
+    Held,
     Inspect,
     Leaving,
+    Machine,
+    OverCeiling,
     Pong,
     Readings,
     Record,
+    RecordDone,
     ReleaseDone,
     Reload,
     Reply,
@@ -42,15 +49,22 @@ from squad.actors.protocol import (
     StartFailed,
     StopSquad,
     StorageReady,
+    Throttle,
     Tree,
 )
 from squad.actors.scheduler import Scheduler
 from squad.actors.shutdown import Shutdown
 from squad.actors.storage import Storage
+from squad.errors import StartError
 from squad.events import event
+from squad.store.holds import KEY as HOLDS
+from squad.store.holds import Holds, said
+from squad.store.times import iso
 
-_SWEEP = 1.0  # seconds between looks at the processes
-_SAVE = 5.0  # seconds between copies of the tree for when no squad runs
+_SWEEP = 5.0  # seconds between looks at the processes, and copies of the tree for when no squad runs
+_STEP = 1.0  # seconds between looks while the squad stops
+_ROSTER = 0.2  # seconds in which changes of who runs are gathered for the monitor
+_HELD = ("gateway", "scheduler")  # who goes by what is on hold, beside the storage
 _ACTORS: dict[str, type[Actor]] = {
     "storage": Storage,
     "monitor": Monitor,
@@ -70,7 +84,10 @@ class Supervisor(Actor):
     def __init__(self) -> None:
         super().__init__()
         self._shutdown: Shutdown | None = None
-        self._saved_at = 0.0
+        self._holds = Holds()
+        self._throttled: tuple[float, str] = (0.0, "")  # seconds between two hand-outs, and why
+        self._changed = False  # something that the copy of the tree does not show
+        self._roster_due = False  # a timer is set
 
     # -- start and stop ---------------------------------------------------------------------------------------------
 
@@ -78,15 +95,15 @@ class Supervisor(Actor):
     def on_boot(self, msg: Boot, sender: Address) -> None:
         self._home = Path(msg.home)
         self._started = time.time()
-        self._process = psutil.Process()
         self.set_title(f"supervisor of {msg.config.name}")
         self.log_to(self._home, "supervisor", msg.config.logging)
         self._log = logs.logger("supervisor")
-        self.tell(sender, Booting(self._process.pid))
+        self.tell(sender, Booting(os.getpid()))
         self._lifecycle = Lifecycle(self, msg, _ACTORS, self._log)
         children = self._lifecycle.children
         self._health = Health(msg.config.supervision.health, children.values, self.tell, self._log)
         self._deployment = reloading.Deployment.of(msg.config, msg.recipients)
+        gc.freeze()  # a collection writes to whatever it looks through, here to what the children share
         self._lifecycle.start(self._lifecycle.storage)  # everybody else starts when it serves
         self.after(_SWEEP, "sweep")
         self.after(self._health.rules.interval, "health")
@@ -98,6 +115,7 @@ class Supervisor(Actor):
             life.stopping = True
             self._shutdown = Shutdown(self._home, life, self.tell)
             self._log.info("stopping; handlers have %g s to finish", msg.grace)
+            self.after(_STEP, "stopping")
         self._shutdown.begin(msg.grace)
         self._shutdown_tick()
 
@@ -118,11 +136,33 @@ class Supervisor(Actor):
         if child is not None:
             child.heard, child.started = time.monotonic(), True
             self.roster_changed()
+            if child.spec.kind in _HELD:
+                self.tell(child.address, Held(self._holds.text()))
 
     @receives(StorageReady)
     def on_storage_ready(self, msg: StorageReady, sender: Address) -> None:
         if self._lifecycle.by_worker(msg.worker) is not None:
             self._lifecycle.storage_ready(sender, msg.kept)
+            self._throttle()
+            self._hold(Holds.read(msg.kept.get(HOLDS)))
+
+    @receives(Held)
+    def on_held(self, msg: Held, sender: Address) -> None:
+        self._hold(Holds.read(msg.holds))
+
+    def _hold(self, holds: Holds) -> None:
+        """Show what is on hold from now on, and tell those that go by it."""
+        if holds == self._holds:
+            return
+        if holds.frozen is not None and self._holds.frozen is None:
+            why, since = said(holds.frozen) or "nobody said why", iso(holds.frozen.since)
+            self._log.warning("the squad is frozen (%s), since %s: nothing is handled until squad thaw", why, since)
+        elif holds.frozen is None and self._holds.frozen is not None:
+            self._log.warning("the squad is frozen no more")
+        self._holds, self._changed = holds, True
+        for child in self._lifecycle.children.values():
+            if child.running and child.spec.kind in _HELD:
+                self.tell(child.address, Held(holds.text()))
 
     @receives(StartFailed)
     def on_start_failed(self, msg: StartFailed, sender: Address) -> None:
@@ -138,7 +178,7 @@ class Supervisor(Actor):
         if child is None or not child.running:
             return
         was_ready, was_starting = child.ready, child.state == "starting"
-        child.report = msg
+        child.report, self._changed = msg, True
         child.last_error = msg.last_error or child.last_error
         child.pinged = None
         child.become(msg.state)
@@ -146,6 +186,7 @@ class Supervisor(Actor):
             self._lifecycle.start_waiting()
             if was_starting and not child.spec.core:
                 self._lifecycle.journal.note(event("ready", child.name))
+                self._log.info("%s is ready", child.name)
         if child.now_throttled() and child.spec.settings is not None and child.spec.settings.send_rate is not None:
             rate = child.spec.settings.send_rate.per_minute
             self._lifecycle.journal.note(event("throttled", child.name, per_minute=rate))
@@ -182,26 +223,65 @@ class Supervisor(Actor):
             if child is not None:
                 child.cpu_percent, child.memory_bytes = cpu, memory
 
+    @receives(Machine)
+    def on_machine(self, msg: Machine, sender: Address) -> None:
+        journal = self._lifecycle.journal
+        journal.record(Record(samples=(msg.sample,)))
+        if not msg.reason:
+            return
+        before, (self._throttled, self._changed) = self._throttled, ((msg.pause, msg.reason), True)
+        self._throttle()
+        self._log.info("%g s pass between two hand-outs of messages: %s", msg.pause, msg.reason)
+        if bool(before[0]) != bool(msg.pause):
+            self._log.warning("the squad is %s: %s", "overloaded" if msg.pause else "relieved", msg.reason)
+            squad = self._lifecycle.config.name
+            journal.note(event("overloaded" if msg.pause else "relieved", squad, reason=msg.reason))
+
+    def _throttle(self) -> None:
+        if self._lifecycle.storage.ready:
+            self.tell(self._lifecycle.storage.address, Throttle(self._throttled[0]))
+
+    @receives(OverCeiling)
+    def on_over_ceiling(self, msg: OverCeiling, sender: Address) -> None:
+        child = self._lifecycle.by_worker(msg.worker)
+        if child is None or not child.running or child.killed_for:
+            return
+        self._log.warning("%s: %s%s", child.name, msg.what, ": ending it" if msg.over else "")
+        self._lifecycle.journal.note(event("over_ceiling" if msg.over else "near_ceiling", child.name, reason=msg.what))
+        if msg.over:
+            child.last_error = msg.what
+            child.kill_all(msg.what)
+
     @receives(ReleaseDone)
     def on_release_done(self, msg: ReleaseDone, sender: Address) -> None:
         self._lifecycle.journal.released(msg.worker)
         self._shutdown_tick()
 
-    def on_child_exited(self, address: Address) -> None:
-        self._lifecycle.sweep()
+    @receives(RecordDone)
+    def on_record_done(self, msg: RecordDone, sender: Address) -> None:
+        self._lifecycle.journal.recorded(msg.number)
+
+    def on_child_exited(self, address: Address, pid: int | None) -> None:
+        self._lifecycle.sweep(pid)
         self._shutdown_tick()
 
     def on_timer(self, token: Any) -> None:
         match token:
             case "sweep":
                 self._lifecycle.sweep()
+                self._lifecycle.journal.say_again()
                 self._shutdown_tick()
-                if time.monotonic() - self._saved_at > _SAVE:
+                if self._changed:
                     self._save()
                 self.after(_SWEEP, "sweep")
+            case "stopping":
+                self._shutdown_tick()
+                self.after(_STEP, "stopping")
+            case "roster":
+                self._tell_roster()
             case "health":
-                self._health.check()
-                self.after(self._health.rules.timeout, "answers")
+                if self._health.check():
+                    self.after(self._health.rules.timeout, "answers")
                 self.after(self._health.rules.interval, "health")
             case "answers":
                 if self._health.look():
@@ -215,7 +295,19 @@ class Supervisor(Actor):
 
     @receives(Inspect)
     def on_inspect(self, msg: Inspect, sender: Address) -> None:
-        self.tell(sender, Tree(msg.request, tuple(self._rows())))
+        self.tell(sender, Tree(msg.request, tuple(self._rows(msg.brief))))
+
+    @receives(Explain)
+    def on_explain(self, msg: Explain, sender: Address) -> None:
+        found = explaining.about(self._lifecycle, msg.recipient, self._health.rules.hung_after)
+        found["throttled"] = self._throttled
+        self.tell(sender, Explained(msg.request, found))
+
+    @receives(Ask)
+    def on_ask(self, msg: Ask, sender: Address) -> None:
+        child = self._lifecycle.by_worker(msg.worker)
+        if child is not None and child.running:
+            self.tell(child.address, Ask(msg.request, msg.worker, sender))
 
     @receives(Restart)
     def on_restart(self, msg: Restart, sender: Address) -> None:
@@ -252,12 +344,17 @@ class Supervisor(Actor):
 
     @receives(Reload)
     def on_reload(self, msg: Reload, sender: Address) -> None:
+        try:
+            limits.require(msg.config, self._deployment.config)
+        except StartError as error:
+            self.tell(sender, Reply(msg.request, "; ".join([error.message, *map(str, error.problems)])))
+            return
         deployment = reloading.Deployment.of(msg.config, msg.recipients)
         plan = reloading.plan(self._deployment, deployment)
         self.tell(sender, Reply(msg.request, detail=plan.shown()))
         if not msg.dry_run and self._shutdown is None and plan:
             self._log.info("reloading: %s", plan)
-            reloading.keep(self._home, deployment)
+            accepted.keep(self._home, deployment.config, deployment.recipients)
             self._deployment = deployment
             self._health.rules = msg.config.supervision.health
             self.log_to(self._home, "supervisor", msg.config.logging)
@@ -267,12 +364,19 @@ class Supervisor(Actor):
     # -- what it says -----------------------------------------------------------------------------------------------
 
     def roster_changed(self) -> None:
-        """Tell the monitor which processes there are."""
+        """Tell the monitor soon which processes there are: once for many that start or end together."""
+        self._changed = True
+        if not self._roster_due:
+            self._roster_due = True
+            self.after(_ROSTER, "roster")
+
+    def _tell_roster(self) -> None:
+        self._roster_due = False
         life = self._lifecycle
         monitor = life.children["monitor"]
         if not monitor.running:
             return
-        processes = [("supervisor", self._process.pid)]
+        processes = [("supervisor", os.getpid())]
         processes += [(c.worker, c.pid) for c in life.children.values() if c.pid is not None]
         convoys = [
             (v.name, v.size, v.pinned, tuple(c.worker for c in life.workers(v) if c.running))
@@ -281,13 +385,14 @@ class Supervisor(Actor):
         ]
         self.tell(monitor.address, Roster(tuple(processes), tuple(convoys)))
 
-    def _rows(self) -> list[tree.Row]:
-        memory = self._process.memory_info().rss
-        state = "draining" if self._shutdown is not None else "ready"
+    def _rows(self, brief: bool = False) -> list[tree.Row]:
+        memory = usage.resident(os.getpid())
+        state = "draining" if self._shutdown is not None else "throttled" if self._throttled[0] else "ready"
         top = tree.supervisor_row(self._started, memory, None, state)
         life = self._lifecycle
-        return tree.rows(top, life.children.values(), life.convoys.values(), life.hands)
+        hands = None if brief else life.hands
+        return explaining.marked(tree.rows(top, life.children.values(), life.convoys.values(), hands), self._holds)
 
     def _save(self) -> None:
-        self._saved_at = time.monotonic()
+        self._changed = False
         tree.save(self._home / "tree.json", self._lifecycle.config.name, self._rows())

@@ -25,10 +25,10 @@ def as_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def rows(supervisor: Row, children: Iterable[Child], convoys: Iterable[Convoy], hands: Path) -> list[Row]:
+def rows(supervisor: Row, children: Iterable[Child], convoys: Iterable[Convoy], hands: Path | None) -> list[Row]:
     """Supervisor first, then its children in order, each convoy followed by its workers.
 
-    ``hands`` is the folder of the black boxes.
+    ``hands`` is the folder of the black boxes; None: nobody wants to know what the handlers are at.
     """
     children = list(children)
     found = [supervisor]
@@ -58,12 +58,13 @@ def supervisor_row(started: float, memory_bytes: int | None, cpu_percent: float 
         "tokens": None,
         "current": None,
         "last_error": "",
+        "held": None,
         "age": 0.0,
     }
 
 
-def _child(child: Child, hands: Path) -> Row:
-    hand = child.hand(hands)
+def _child(child: Child, hands: Path | None) -> Row:
+    hand = None if hands is None else child.hand(hands)
     report = child.report if child.running else None
     return {
         "name": child.name,
@@ -82,6 +83,7 @@ def _child(child: Child, hands: Path) -> Row:
         "tokens": _tokens(child, report.tokens) if report else None,
         "current": None if hand is None else {"id": hand.task_id, "type": hand.type, "since": iso(hand.started)},
         "last_error": child.last_error,
+        "held": None,
         "age": round(max(0.0, time.monotonic() - child.heard), 1) if child.heard else 0.0,
     }
 
@@ -120,6 +122,7 @@ def _convoy(convoy: Convoy, workers: list[Child]) -> Row:
         "tokens": None,
         "current": None,
         "last_error": errors[-1] if errors else "",
+        "held": None,
         "age": 0.0,
         "size": len(ready),
         "target": convoy.size,

@@ -65,12 +65,14 @@ class Workers:
 
     def rooms(self, recipient: str, done: Round) -> list[tuple[int, str]]:
         """How many more messages each worker of ``recipient`` can have in this round, the emptiest first."""
-        names = [name for name in self._by_recipient[recipient] if name not in done.gone]
-        return sorted(((self._room(name, done), name) for name in names), reverse=True)
+        rooms = [(self._room(name, done), name) for name in self._by_recipient[recipient] if name not in done.gone]
+        return sorted(rooms, reverse=True) if len(rooms) > 1 else rooms
 
     def _room(self, name: str, done: Round) -> int:
         worker = self._workers[name]
-        freed = {row for row, _, _ in done.settled.get(name, ())} | {row for of, row in done.returned if of == name}
+        freed = {row for row, _, _ in done.settled.get(name, ())}
+        if done.returned:
+            freed |= {row for of, row in done.returned if of == name}
         return worker.room + len(freed & worker.held.keys()) - len(done.leases.get(name, ()))
 
     def commit(self, done: Round, now: float) -> None:
@@ -82,6 +84,10 @@ class Workers:
                 self._workers[name].held.pop(row, None)
         for name, leases in done.leases.items():
             self._workers[name].held.update({lease.row: (lease.fence, now) for lease in leases})
+
+    def loaded(self) -> list[str]:
+        """Those with leases."""
+        return [name for name, worker in self._workers.items() if worker.held]
 
     def ended(self, name: str) -> None:
         self._gone.append(name)

@@ -9,8 +9,10 @@ import hashlib
 import importlib
 import importlib.util
 import os
+import re
 import sys
 import traceback
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
@@ -20,6 +22,7 @@ from squad.messages import did_you_mean
 
 _MOST_LINES = 8  # of a traceback
 _MOST_TEXT = 500  # characters of an exception
+_ODD = re.compile(r"\W")  # in the name of a file
 
 
 def resolve(reference: str, base_dir: Path, base: type[Any] | None = None) -> type[Any]:
@@ -30,9 +33,8 @@ def resolve(reference: str, base_dir: Path, base: type[Any] | None = None) -> ty
     module, however often it is named. Raises ConfigError.
     """
     target, _, name = reference.rpartition(":")
-    importlib.invalidate_caches()  # the files may be newer than the last look
     base_dir = Path(os.path.abspath(base_dir))  # noqa: PTH100 - resolve() would follow symbolic links
-    _first_on_path(base_dir)
+    _first_on_path(str(base_dir))
     try:
         load = _load_file if target.endswith(".py") else _import_module
         module = load(target, base_dir)
@@ -59,11 +61,12 @@ def _error(what: str, hint: str = "") -> ConfigError:
     return ConfigError(what, hint=hint, problems=[Problem("", what, hint)])
 
 
-def _first_on_path(folder: Path) -> None:
-    text = str(folder)
-    if text in sys.path:
-        sys.path.remove(text)
-    sys.path.insert(0, text)
+def _first_on_path(folder: str) -> None:
+    if sys.path[:1] != [folder]:
+        if folder in sys.path:
+            sys.path.remove(folder)
+        sys.path.insert(0, folder)
+    sys.path_importer_cache.pop(folder, None)  # its files may be newer than the last look
 
 
 def _classes_in(module: ModuleType, base: type[Any] | None) -> list[str]:
@@ -78,17 +81,18 @@ def _classes_in(module: ModuleType, base: type[Any] | None) -> list[str]:
 
 
 def _load_file(target: str, base_dir: Path) -> ModuleType:
-    path = Path(os.path.abspath(base_dir / target))  # noqa: PTH100
-    if not path.is_file():
+    file = os.path.abspath(os.path.join(base_dir, target))  # noqa: PTH100, PTH118
+    if not os.path.isfile(file):  # noqa: PTH113
+        path = Path(file)
         near = did_you_mean(path.name, [found.name for found in path.parent.glob("*.py")])
         what = f"{target} is a folder" if path.is_dir() else f"there is no file {target} in {base_dir}"
         raise _error(what, near or "the path is relative to the configuration's folder")
-    _first_on_path(path.parent)
-    loaded = _loaded_from(path)
+    _first_on_path(os.path.dirname(file))  # noqa: PTH120
+    loaded = _loaded_from(file)
     if loaded is not None:
         return loaded
-    name = _free_name(path)
-    spec = importlib.util.spec_from_file_location(name, path)
+    name = _free_name(file)
+    spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise _error(f"{target} cannot be imported", "name a .py file")
     module = importlib.util.module_from_spec(spec)
@@ -101,37 +105,62 @@ def _load_file(target: str, base_dir: Path) -> ModuleType:
     return module
 
 
-def _loaded_from(path: Path) -> ModuleType | None:
-    """The module that was made from this file already, perhaps as an import of another one."""
-    for name, module in list(sys.modules.items()):
+def _loaded_from(path: str) -> ModuleType | None:
+    """The module that was made from this file already, perhaps as an import of another one.
+
+    It is looked for under the names that it can have. A look at every module would cost an agent megabytes: who looks
+    at an object counts a reference in it, and that makes a copy of its page, which was shared with the other processes.
+    """
+    parts = path.removesuffix(".py").removesuffix("/__init__").split("/")[1:]
+    for name in (*[".".join(parts[start:]) for start in range(len(parts))], _own_name(path)):
+        module = sys.modules.get(name)
         file = getattr(module, "__file__", None)
-        if name != "__main__" and isinstance(file, str) and file.endswith(path.name) and _is_same(file, path):
+        if module is not None and isinstance(file, str) and _is_same(file, path):
             return module
     return None
 
 
-def _free_name(path: Path) -> str:
+def _free_name(path: str) -> str:
     """The file's stem, so that siblings which import it get the same module; another name where the stem is taken."""
-    stem = path.stem
+    stem = _stem(path)
     if stem.isidentifier() and stem not in sys.modules and stem not in sys.stdlib_module_names:
-        spec = importlib.util.find_spec(stem)
-        if spec is None or (spec.origin and _is_same(spec.origin, path)):
+        ahead = path.removesuffix(".py")  # a package or native code of that name would be found first
+        if not any(os.path.exists(ahead + suffix) for suffix in ("", *EXTENSION_SUFFIXES)):  # noqa: PTH110
             return stem
+    return _own_name(path)
+
+
+def _own_name(path: str) -> str:
+    """One that no other file's module has."""
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
-    return f"squad_file_{digest}_{''.join(char if char.isalnum() else '_' for char in stem)}"
+    return f"squad_file_{digest}_{re.sub(_ODD, '_', _stem(path))}"
 
 
-def _is_same(file: str, path: Path) -> bool:
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".py")
+
+
+def _is_same(file: str, path: str) -> bool:
     return os.path.realpath(file) == os.path.realpath(path)
 
 
 def _import_module(target: str, base_dir: Path) -> ModuleType:
+    def is_missing(error: ModuleNotFoundError) -> bool:
+        """Whether it is this very module that is not there, and not one that it imports."""
+        return bool(error.name) and (target == error.name or target.startswith(f"{error.name}."))
+
     try:
-        return importlib.import_module(target)
+        try:
+            return importlib.import_module(target)
+        except ModuleNotFoundError as error:
+            if not is_missing(error):
+                raise
+            importlib.invalidate_caches()  # it may have been installed since the last look
+            return importlib.import_module(target)
     except ModuleNotFoundError as error:
-        missing = error.name or ""
-        if target != missing and not target.startswith(missing + "."):
+        if not is_missing(error):
             raise
+        missing = error.name or ""
         file = f"{target.replace('.', '/')}.py"
         beside = (base_dir / file).is_file()
         hint = f"write ./{file} for a file" if beside else f"install it, or write ./{file} for a file beside this one"

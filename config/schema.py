@@ -73,6 +73,17 @@ class AgentConfig(Kind):
         default_factory=list, description="Agents and convoys that must be ready before it starts."
     )
     ready_when: ReadyConfig | None = Field(default=None, description="What else must be so before it counts as ready.")
+    max_memory_mb: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most memory (MB, resident) of its process and all that are below it; with more it is ended and "
+        "started again.",
+    )
+    max_cpu_percent: float | None = Field(
+        default=None,
+        gt=0,
+        description="Most CPU (% of one core, on average over `monitor.cpu_window`) likewise.",
+    )
 
 
 class ConvoyConfig(AgentConfig):
@@ -133,13 +144,24 @@ class LimitsConfig(Section):
 class MonitorConfig(Section):
     """The readings of the machine by which convoys grow and shrink."""
 
-    interval: Duration = Field(default=written("2s"), description="Time between two readings, 100ms or more.")
+    interval: Duration = Field(
+        default=written("2s"),
+        description="Time between two readings, 100ms or more; while all processes rest, up to five times as long.",
+    )
     cpu_threshold: float = Field(
         default=80, ge=0, le=100, description="CPU use in % above which a convoy has at most a worker a core."
     )
     memory_threshold: float = Field(default=85, ge=0, le=100, description="Memory use in % above which convoys shrink.")
     grow_after: int = Field(default=2, ge=1, description="Readings in a row that must ask for growth.")
     shrink_after: int = Field(default=5, ge=1, description="Readings in a row that must ask for shrinking.")
+    cpu_window: Duration = Field(
+        default=written("60s"), gt=0, description="Time over which `max_cpu_percent` of an agent is averaged."
+    )
+    max_throttle: Duration = Field(
+        default=written("5s"),
+        le=60,
+        description="Longest pause between two hand-outs of messages while the machine is overloaded; 0 for none.",
+    )
 
     @field_validator("interval")
     @classmethod
@@ -256,7 +278,7 @@ class SquadConfig(Section):
 
     def recipient(self, name: str) -> AgentConfig | None:
         """The agent or convoy of that name; None when nothing of that name was declared."""
-        return self.recipients.get(name)
+        return self.agents.get(name) or self.convoys.get(name)
 
 
 def clashes(agents: Collection[str], convoys: Collection[str]) -> list[str]:

@@ -14,22 +14,22 @@ import http.client
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 
+from squad.batches import Sending, chunks, with_id
 from squad.durations import parse_duration
 from squad.errors import (
     NotRunningError,
-    Problem,
-    RefusedError,
     UsageError,
     WaitTimeoutError,
 )
 from squad.home import Home, find
 from squad.ids import new_id
+from squad.steering import Steering
 from squad.wire import Connection, Request, answer, encode
 
 _HOLD = 20.0  # seconds that one waiting request is held open by the gateway
@@ -37,7 +37,6 @@ _WAIT_PATIENCE = 60.0  # seconds that the gateway may be away during a wait: mor
 _RELOAD_TIMEOUT = 90.0  # seconds; every agent's class is imported
 _BATCH = 500  # messages in one request and one transaction
 MOST_IN_BATCH = 100_000  # likewise; the gateway takes no more
-_MOST_BYTES = 60 * 1024 * 1024  # likewise
 
 
 class Sent(NamedTuple):
@@ -47,7 +46,7 @@ class Sent(NamedTuple):
     duplicate: bool
 
 
-class Client:
+class Client(Steering):
     """A connection to the squad whose home is ``home`` (None: found as the commands find it).
 
     ``timeout`` is how many seconds an answer may take; ``patience`` how many seconds the gateway may be away while the
@@ -135,23 +134,28 @@ class Client:
 
         A line without an ``id`` is given one. What is wrong with a line is left for the gateway to say.
         """
-        return self._send_batches((_with_id(line) for line in lines), batch)
+        return self._send_batches((with_id(line) for line in lines), batch)
 
     def _send_batches(self, lines: Iterable[bytes], most: int) -> list[str]:
+        """One batch after the other. While one is on its way, the next is made."""
         ids: list[str] = []
         before = 0
-        for chunk in _chunks(lines, most):
-            if not any(line.strip() for line in chunk):
-                continue
-            try:
-                ids += self._call("POST", "/v1/messages/batch", b"\n".join(chunk), "application/x-ndjson")["ids"]
-            except RefusedError as error:
-                error.problems = tuple(_shifted(problem, before) for problem in error.problems)
-                if ids:
-                    error.message += f"; the {len(ids)} messages of the batches before it are queued"
-                    error.args = (error.message,)
-                raise
-            before += len(chunk)
+        sending: Sending | None = None
+        try:
+            for chunk in chunks(lines, most):
+                if sending is not None:
+                    ids += sending.done(ids)
+                    sending = None
+                if any(line.strip() for line in chunk):
+                    sending = Sending(self._send_batch, chunk, before)
+                before += len(chunk)
+        finally:
+            if sending is not None:
+                ids += sending.done(ids)
+        return ids
+
+    def _send_batch(self, lines: Sequence[bytes]) -> list[str]:
+        ids: list[str] = self._call("POST", "/v1/messages/batch", b"\n".join(lines), "application/x-ndjson")["ids"]
         return ids
 
     def wait(self, message_id: str, *, tree: bool = False, timeout: float | None = None) -> bool:
@@ -217,7 +221,7 @@ class Client:
     # -- seeing and steering ----------------------------------------------------------------------------------------
 
     def health(self) -> dict[str, Any]:
-        """``{"squad", "pid", "ready", "waiting_for": [names], "failed": [{"name", "error"}]}``"""
+        """``{"squad", "pid", "ready", "frozen", "waiting_for": [names], "failed": [{"name", "error"}]}``"""
         return self._call("GET", "/v1/health")
 
     def tree(self) -> dict[str, Any]:
@@ -359,37 +363,3 @@ def _moment(at: float | str | datetime) -> float:
 
 def _segment(name: str) -> str:
     return quote(name, safe="", errors="replace")
-
-
-def _with_id(line: bytes) -> bytes:
-    """The line with an id of ours in front of its other fields, which stay as they were written."""
-    try:
-        message = json.loads(line.decode())
-    except (ValueError, RecursionError):
-        return line
-    if not isinstance(message, dict) or not message or "id" in message:
-        return line
-    return b'{"id":"%s",%s' % (new_id().encode(), line.lstrip()[1:])
-
-
-def _chunks(lines: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
-    """Lists of up to ``most`` lines, and of fewer when the lines are long."""
-    chunk: list[bytes] = []
-    size = 0
-    for line in lines:
-        if chunk and (len(chunk) >= most or size + len(line) > _MOST_BYTES):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(line)
-        size += len(line) + 1
-    if chunk:
-        yield chunk
-
-
-def _shifted(problem: Problem, by: int) -> Problem:
-    """The same problem, its ``line N`` counted from the first message of all and not from its batch's first."""
-    word, _, rest = problem.where.partition(" ")
-    number, colon, field = rest.partition(":")
-    if word != "line" or not number.isdigit():
-        return problem
-    return Problem(f"line {int(number) + by}{colon}{field}", problem.what, problem.hint)

@@ -15,6 +15,8 @@ SquadError
 ├── CommandTimeoutError     likewise: it ran longer than its time-out
 └── StoreError              the database cannot do what was asked
     ├── NewerDatabaseError  it was written by a newer version of Squad
+    ├── DamagedError        it is damaged: to try again is no use
+    ├── LockedError         another program holds its lock
     └── BackpressureError   no connection became free in time
 
 HandlerSignal               raised by a handler to say how its message ends
@@ -128,6 +130,14 @@ class StoreError(SquadError):
 
 
 class NewerDatabaseError(StoreError):
+    pass
+
+
+class DamagedError(StoreError):
+    pass
+
+
+class LockedError(StoreError):
     pass
 
 

@@ -18,14 +18,22 @@ RecordedKind = Literal[
     "dropped",
     "edited",
     "ended",
+    "frozen",
+    "near_ceiling",
+    "over_ceiling",
+    "overloaded",
+    "paused",
     "quarantined",
     "queue_warning",
     "ready",
+    "relieved",
     "reloaded",
     "replayed",
     "restarted",
+    "resumed",
     "schedule_missed",
     "stopped",
+    "thawed",
     "throttled",
 ]
 """The kinds that are recorded as they happen."""
@@ -64,6 +72,7 @@ def event(kind: RecordedKind, subject: str, **detail: Any) -> Event:
 _MESSAGE = "a message's id"
 _PROCESS = "an agent, a worker of a convoy, or a part of the core"
 _OF_A_MESSAGE = {"agent": "its recipient", "type": "its type"}
+_BY = {"by": "who did it, if that was said"}
 
 DERIVED: dict[str, Kind] = {
     "queued": Kind(
@@ -124,6 +133,24 @@ RECORDED: dict[str, Kind] = {
         _PROCESS,
         {"reason": "how it ended the last time"},
     ),
+    "near_ceiling": Kind(
+        "A process has come near its ceiling of memory, or was over that of CPU for a part of the window.",
+        _PROCESS,
+        {"reason": "how much it takes, and what its ceiling is"},
+    ),
+    "over_ceiling": Kind(
+        "A process broke its ceiling of memory or CPU: it was ended, as by a crash, and is started again.",
+        _PROCESS,
+        {"reason": "how much it took, and what its ceiling is"},
+    ),
+    "overloaded": Kind(
+        "The machine is overloaded: from now on a pause lies between two hand-outs of messages to workers.",
+        "the squad",
+        {"reason": "the readings"},
+    ),
+    "relieved": Kind(
+        "It is overloaded no more, and messages are handed out at once.", "the squad", {"reason": "likewise"}
+    ),
     "ready": Kind("An agent or worker can take messages, after a start or a restart.", _PROCESS, {}),
     "stopped": Kind(
         "An agent or worker was stopped: with the squad, because its convoy shrank, or by a reload.",
@@ -168,6 +195,18 @@ RECORDED: dict[str, Kind] = {
             "action": "what is done",
         },
     ),
+    "paused": Kind(
+        "An agent or a convoy was paused by hand: it is given no new message.",
+        "the agent or convoy",
+        _BY | {"reason": "why"},
+    ),
+    "resumed": Kind("A paused agent or convoy was let go on by hand.", "the agent or convoy", _BY),
+    "frozen": Kind(
+        "The squad was frozen by hand: nobody is given a new message.",
+        "the squad",
+        _BY | {"reason": "why", "grace": "seconds that running handlers have; null: they may finish"},
+    ),
+    "thawed": Kind("The frozen squad was let go on by hand.", "the squad", _BY),
     "replayed": Kind("A dead letter was put back into its queue by hand.", _MESSAGE, _OF_A_MESSAGE),
     "edited": Kind("A dead letter was given another payload by hand.", _MESSAGE, _OF_A_MESSAGE),
     "dropped": Kind(
@@ -200,7 +239,9 @@ attempt (its worker was stopped, it asked to be handled later) shows the hand-ov
 {derived}
 ## Events of the squad
 
-They are rows of the table `events`, in the order in which they happened. A crash of the storage may lose the very last.
+They are rows of the table `events`, in the order in which they happened. What happens to processes is said again until
+the storage has committed it, so a crash of the storage loses none of it and records none of it twice. A crash may lose a
+`queue_warning` or a `schedule_missed` that was on its way, and one of the supervisor what was on its way from there.
 
 {recorded}"""
 

@@ -106,6 +106,11 @@ class Follower:
         self._held = [line for line in lines if now - _LATE < line.at < now + _SKEW]
         return _by_time(done)
 
+    @property
+    def holds(self) -> bool:
+        """Whether lines are held back."""
+        return bool(self._held)
+
     def rest(self) -> list[Line]:
         """All that is left, for the end: nobody writes any more."""
         lines, self._held = self._held, []

@@ -39,17 +39,23 @@ class MessageType:
 
     @cached_property
     def _adapter(self) -> Any:
+        from squad.plain import checker
+
+        if (plain := checker(self.cls)) is not None:
+            return plain
         from pydantic import TypeAdapter
 
         return TypeAdapter(self.cls)
 
     def decode(self, payload: str | bytes) -> Any:
         """An instance of ``cls`` from JSON text. Raises RefusedError naming every field that is wrong."""
-        from pydantic import ValidationError
-
         try:
             return self._adapter.validate_json(payload)
-        except ValidationError as error:
+        except ValueError as error:
+            from pydantic import ValidationError
+
+            if not isinstance(error, ValidationError):  # raised by the type's own code
+                raise
             raise RefusedError(
                 f"the payload does not fit the type {self.name!r}",
                 problems=[self._problem(item) for item in error.errors(include_url=False)],
@@ -98,12 +104,23 @@ def message(name: str) -> Callable[[type[T]], type[T]]:
     def declare(cls: type[T]) -> type[T]:
         if name.startswith(_OURS) and not cls.__module__.startswith(_OURS):
             raise ValueError(f"{name!r} is no name for a message type of yours: those with {_OURS} are built in")
-        made = cls if dataclasses.is_dataclass(cls) else dataclasses.dataclass(frozen=True)(cls)
+        made = cls if dataclasses.is_dataclass(cls) else _dataclass(cls)
         made.__pydantic_config__ = {"extra": "forbid", "strict": True}  # type: ignore[attr-defined]
         setattr(made, _ATTRIBUTE, MessageType(name, made))
         return made
 
     return declare
+
+
+def _dataclass(cls: type[T]) -> type[T]:
+    """A frozen one. It gets no docstring of its own making, which would cost more than all the rest."""
+    undocumented = cls.__doc__ is None
+    if undocumented:
+        cls.__doc__ = "a message"
+    made = dataclasses.dataclass(frozen=True)(cls)
+    if undocumented:
+        made.__doc__ = None
+    return made
 
 
 def is_type_name(text: str) -> bool:

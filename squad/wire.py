@@ -111,6 +111,9 @@ def _raise(status: int, error: dict[str, Any]) -> NoReturn:
 def encode(value: Mapping[str, Any]) -> bytes:
     """The body of a request. Raises RefusedError for what JSON cannot say."""
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+        return _compact(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise RefusedError("the message cannot be written as JSON", problems=[Problem("payload", str(error))]) from None
+
+
+_compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode

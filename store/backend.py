@@ -9,7 +9,7 @@ Times are seconds since the epoch. Whatever fails in the database raises StoreEr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from peewee import Database
 
     from squad.events import Event
+    from squad.store.claiming import Wanted
     from squad.store.database import PoolStats
     from squad.store.desk import Dead
     from squad.store.ends import Cancelling
     from squad.store.rows import DeadFilter, Lease, NewTask, Outcome, Running, Submitted
     from squad.store.settlement import Settlement
-    from squad.store.settling import Ceiling, Policy
+    from squad.store.settling import Batch, Ceiling, Policy
 
 
 class Transactions(Protocol):
@@ -45,6 +46,8 @@ class Mailboxes(Protocol):
 
     def claim(self, recipient: str, worker: str, limit: int, now: float) -> list[Lease]: ...
 
+    def claim_all(self, wanted: Wanted, now: float) -> dict[str, list[Lease]]: ...
+
     def settle(  # noqa: PLR0913, PLR0917 - as Writer.settle
         self,
         worker: str,
@@ -55,11 +58,15 @@ class Mailboxes(Protocol):
         ceiling: Ceiling = ...,
     ) -> Settlement: ...
 
+    def settle_all(
+        self, batches: Sequence[Batch], now: float, policy: Policy, ceiling: Ceiling = ...
+    ) -> Settlement: ...
+
     def release(  # noqa: PLR0913, PLR0917 - as Writer.release
         self, worker: str, in_hand: tuple[int, int] | None, reason: str, charge: bool, now: float, policy: Policy
     ) -> Settlement: ...
 
-    def requeue(self, leases: Iterable[Running], now: float) -> Settlement: ...
+    def requeue(self, leases: Sequence[Running], now: float) -> Settlement: ...
 
     def due(self, now: float) -> Settlement: ...
 
@@ -110,6 +117,8 @@ class History(Protocol):
     """Rows that are only ever appended, and the few that are kept by key."""
 
     def record_events(self, events: Sequence[Event], now: float) -> None: ...
+
+    def record_samples(self, samples: Sequence[tuple[float, float, int, int, float]], now: float) -> None: ...
 
     def record_resizes(self, resizes: Sequence[tuple[str, int, int, str, str]], now: float) -> None: ...
 

@@ -20,7 +20,16 @@ _EXPIRE = f"""
     WHERE status = 'queued' AND expires_at IS NOT NULL AND expires_at <= ?
     {_ENDED}
 """  # noqa: S608 - a constant
-_OLDEST = "SELECT id FROM tasks WHERE status = 'queued' AND recipient = ? ORDER BY id LIMIT ?"
+_READY = """
+    SELECT * FROM (
+        SELECT id FROM tasks
+        WHERE status = 'queued' AND recipient = ?1 AND not_before IS NULL AND priority = {priority}
+        ORDER BY id LIMIT ?2
+    )
+"""
+_DELAYED = "SELECT id FROM tasks WHERE status = 'queued' AND recipient = ?1 AND not_before IS NOT NULL"
+# Each priority has its rows in order; to sort a whole mailbox would take time with its depth.
+_OLDEST = " UNION ALL ".join([*(_READY.format(priority=n) for n in range(1, 11)), _DELAYED]) + " ORDER BY id LIMIT ?2"
 _DROP = f"UPDATE tasks SET status = 'expired', completed_at = ?, error_message = ? WHERE id = ? {_ENDED}"  # noqa: S608
 _CANCEL = f"UPDATE tasks SET status = 'cancelled', completed_at = ?, error_message = ? WHERE id = ? {_ENDED}"  # noqa: S608
 _TELL = "UPDATE tasks SET cancelling = CASE cancelling WHEN 'tree' THEN 'tree' ELSE ? END WHERE id = ?"
@@ -70,6 +79,7 @@ def cancel(session: Session, task_id: str, tree: bool, now: float) -> Cancelling
             _end(session, session.connection.execute(_CANCEL, (at, BEFORE_HANDLED, row)), now, "cancelled", done)
         else:
             session.connection.execute(_TELL, ("tree" if tree else "one", row))
+            session.leases.forget((row,))
             running.append(Running(row, fence, worker, recipient))
     return Cancelling(done, running)
 
@@ -89,6 +99,7 @@ def _end(session: Session, ended: sqlite3.Cursor, now: float, status: str, done:
     asked = []
     for row, task_id, root_id, recipient, wants_reply in ended.fetchall():
         session.depths.add(recipient, -1)
+        session.ended.add(status, 1)
         done.ended.append((task_id, root_id, status))
         if wants_reply:
             asked.append(row)

@@ -6,7 +6,9 @@ import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 
+from squad.store.bulk import Bulk
 from squad.store.rows import NewTask
 from squad.store.session import Session
 
@@ -20,13 +22,16 @@ BAD_ROW = (
 )
 """What SQLite's module raises when one row is at fault, not the database."""
 
-INSERT = """
-    INSERT INTO tasks (task_id, parent_id, root_id, sender, recipient, type, priority, not_before, expires_at,
-                       reply_to, reply_timeout, reply_due, created_at, key, payload)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO NOTHING
-"""
-_RECIPIENT = 4  # its place in the parameters
+_COLUMNS = "task_id, parent_id, root_id, sender, recipient, type, priority, created_at, payload"
+_MORE = "not_before, expires_at, reply_to, reply_timeout, reply_due, key"
+_INSERT = "INSERT INTO tasks ({columns}) VALUES {{rows}} ON CONFLICT DO NOTHING"
+
+# Two kinds, since Python takes its time over each None that it hands to SQLite; hence also the empty parent's detour.
+PLAIN = Bulk(_INSERT.format(columns=_COLUMNS), "(?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?)")
+FULL = Bulk(_INSERT.format(columns=f"{_COLUMNS}, {_MORE}"), "(?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+_WIDTH = 9  # of a row of PLAIN
+_RECIPIENT = 4  # its place in either
+_NO_MORE = [None] * 5  # of a NewTask that is a row of PLAIN
 
 Parameters = tuple[object, ...]
 
@@ -35,25 +40,36 @@ class _Partly(Exception):  # noqa: N818 - not an error
     """Some of the messages were there already."""
 
 
-def to_insert(task: NewTask, now: float, at: str, parent: str | None = None, root: str | None = None) -> Parameters:
-    """Parameters of ``INSERT``. ``at`` is ``now`` as text; ``parent`` and ``root`` serve a task that names none."""
+def to_insert(task: NewTask, now: float, at: str, parent: str = "", root: str | None = None) -> Parameters:
+    """A row of ``PLAIN`` or ``FULL``; ``at`` is ``now`` as text. ``parent`` and ``root`` serve a task that has none."""
+    task_id, sender, recipient, kind, payload, priority, own_parent, own_root, *more = task
+    common = (
+        task_id,
+        own_parent or parent,
+        own_root or root or task_id,
+        sender,
+        recipient,
+        kind,
+        priority,
+        at,
+        payload,
+    )
+    if more == _NO_MORE:
+        return common
     return (
-        task.task_id,
-        task.parent_id or parent,
-        task.root_id or root or task.task_id,
-        task.sender,
-        task.recipient,
-        task.type,
-        task.priority,
+        *common,
         task.delayed_until(now),
         task.expires_at,
         task.reply_to,
         task.reply_timeout,
         task.reply_due(now),
-        at,
         task.key,
-        task.payload,
     )
+
+
+def is_plain(row: Parameters) -> bool:
+    """It is ready at once, and nothing is ever due."""
+    return len(row) == _WIDTH
 
 
 def insert(session: Session, values: Sequence[Parameters]) -> list[bool]:
@@ -62,14 +78,22 @@ def insert(session: Session, values: Sequence[Parameters]) -> list[bool]:
     Raises one of BAD_ROW when one of them cannot be stored; none is stored then.
     """
     with contextlib.suppress(_Partly), session.savepoint():
-        if session.connection.executemany(INSERT, values).rowcount < len(values):
+        if put(session, values) < len(values):
             raise _Partly
         _count(session, values)
         return [True] * len(values)
     with session.savepoint():
-        fresh = [session.connection.execute(INSERT, parameters).rowcount == 1 for parameters in values]
+        fresh = [put(session, [parameters]) == 1 for parameters in values]
         _count(session, [parameters for parameters, new in zip(values, fresh, strict=True) if new])
         return fresh
+
+
+def put(session: Session, values: Sequence[Parameters]) -> int:
+    """How many of them were not there before. Those are in, in this order, but not counted yet."""
+    put = 0
+    for width, rows in groupby(values, key=len):  # the order is their age
+        put += (PLAIN if width == _WIDTH else FULL).run(session.connection, list(rows))
+    return put
 
 
 def _count(session: Session, values: Sequence[Parameters]) -> None:

@@ -101,6 +101,21 @@ class Event(Model):
         table_name = "events"
 
 
+class MachineSample(Model):
+    """The machine as the monitor read it, once a minute, and whenever the throttle changed."""
+
+    id = AutoField()
+    at = TextField()
+    cpu_percent = FloatField()
+    memory_percent = FloatField()
+    available_bytes = IntegerField()
+    processes = IntegerField()
+    throttle_seconds = FloatField()
+
+    class Meta:
+        table_name = "machine_samples"
+
+
 class ConvoyResize(Model):
     """A change of a convoy's size, and why."""
 
@@ -127,6 +142,16 @@ class Keeper(Model):
         table_name = "keeper"
 
 
+class Total(Model):
+    """How many of the messages that are kept have ended how: completed, cancelled, expired."""
+
+    status = TextField(primary_key=True)
+    messages = IntegerField()
+
+    class Meta:
+        table_name = "totals"
+
+
 class QueueDepth(Model):
     """The view of waiting messages by recipient; recipients without any are absent."""
 
@@ -141,4 +166,4 @@ class QueueDepth(Model):
         primary_key = False
 
 
-TABLES = (SchemaVersion, Task, Attempt, AgentState, Event, ConvoyResize, Keeper)
+TABLES = (SchemaVersion, Task, Attempt, AgentState, Event, ConvoyResize, MachineSample, Keeper, Total)

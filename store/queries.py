@@ -187,11 +187,17 @@ class Kept:
 
 def messages(database: Database, which: Filter, limit: int = 100, before: int | None = None) -> list[MessageRow]:
     """The newest first. For the next page say ``before=`` the ``row`` of the last one."""
+    return _messages(database, _newest(which, limit, before))
+
+
+def _newest(which: Filter, limit: int, before: int | None = None) -> Any:
     conditions = which.conditions()
     if before is not None:
         conditions.append(Task.id < before)
     query = Task.select(*_COLUMNS).order_by(Task.id.desc()).limit(limit)
-    return _messages(database, query.where(*conditions) if conditions else query)
+    if which.status == "queued":  # there may be a million, which no index has in this order: only their ids are sorted
+        return query.where(Task.id.in_(Task.select(Task.id).where(*conditions).order_by(Task.id.desc()).limit(limit)))
+    return query.where(*conditions) if conditions else query
 
 
 def message(database: Database, text: str, children: int = 100) -> Detail:
@@ -228,12 +234,9 @@ def find(database: Database, text: str) -> str:
         raise UsageError(
             f"{text!r} is too short for a message's id", hint=f"give its last {_SHORTEST} characters or more"
         )
-    # The beginning is looked up in the index; the end needs a pass over it.
-    fits = ((Task.task_id >= text) & (Task.task_id < text + "\U0010ffff")) | (
-        fn.SUBSTR(Task.task_id, -len(text)) == text
-    )
-    query = Task.select(Task.task_id).where(fits).order_by(Task.id.desc()).limit(_CANDIDATES + 1)
-    found = [row[0] for row in query.tuples().execute(database)]
+    # The beginning is looked up in the index; the end needs a pass over all of it.
+    begins = (Task.task_id >= text) & (Task.task_id < text + "\U0010ffff")
+    found = _ids(database, begins) or _ids(database, fn.SUBSTR(Task.task_id, -len(text)) == text)
     if not found:
         raise UsageError(f"there is no message {text!r}", hint="`squad message list` shows the newest")
     if len(found) > 1:
@@ -243,6 +246,12 @@ def find(database: Database, text: str) -> str:
             hint="give more characters; the last ones differ most",
         )
     return str(found[0])
+
+
+def _ids(database: Database, fits: Expression) -> list[str]:
+    """The newest first, by their own order: then the index is all that is read."""
+    query = Task.select(Task.task_id).where(fits).order_by(Task.task_id.desc()).limit(_CANDIDATES + 1)
+    return [row[0] for row in query.tuples().execute(database)]
 
 
 def _attempts(database: Database, row: int) -> list[AttemptRow]:
@@ -277,9 +286,10 @@ _TREE_COUNTS = f"""
     SELECT recipient, type, status, COUNT(*) FROM tree JOIN tasks USING (task_id)
     GROUP BY recipient, type, status ORDER BY recipient, type, status
 """  # noqa: S608 - a constant
+# CROSS: in this order. There may be more dead letters than messages in the tree.
 _TREE_FAILED = f"""
     {_TREE}
-    SELECT id FROM tree JOIN tasks USING (task_id) WHERE status = 'failed' ORDER BY id LIMIT ?
+    SELECT id FROM tree CROSS JOIN tasks USING (task_id) WHERE status = 'failed' ORDER BY id LIMIT ?
 """  # noqa: S608 - a constant
 
 
@@ -305,26 +315,37 @@ def queue_depth(database: Database) -> list[Depth]:
 
 
 # Literals, not parameters: only then is a partial index sure to be used.
+# From one recipient to the next by the index; each is then counted twice as fast as all of them grouped.
 _READY_COUNTS = """
-    SELECT recipient, COUNT(*) FROM tasks WHERE status = 'queued' AND not_before IS NULL GROUP BY recipient
+    WITH RECURSIVE waiting (agent) AS (
+        SELECT MIN(recipient) FROM tasks WHERE status = 'queued'
+        UNION ALL
+        SELECT (SELECT MIN(recipient) FROM tasks WHERE status = 'queued' AND recipient > agent) FROM waiting
+        WHERE agent IS NOT NULL
+    )
+    SELECT agent, (SELECT COUNT(*) FROM tasks WHERE status = 'queued' AND recipient = agent AND not_before IS NULL)
+    FROM waiting WHERE agent IS NOT NULL
 """
 _RUNNING_COUNTS = "SELECT recipient, COUNT(*) FROM tasks WHERE status = 'running' GROUP BY recipient"
+_TOTALS = """
+    SELECT 'queued', COUNT(*) FROM tasks WHERE status = 'queued'
+    UNION ALL SELECT 'running', COUNT(*) FROM tasks WHERE status = 'running'
+    UNION ALL SELECT 'failed', COUNT(*) FROM tasks WHERE status = 'failed'
+    UNION ALL SELECT status, messages FROM totals
+"""
 
 
 def open_counts(database: Database) -> dict[str, tuple[int, int]]:
     """Per recipient how many messages are ready (not delayed) and how many running. Reads indexes only: cheap."""
-    ready = dict(_rows(database, _READY_COUNTS))
+    ready = {agent: count for agent, count in _rows(database, _READY_COUNTS) if count}
     running = dict(_rows(database, _RUNNING_COUNTS))
     return {agent: (ready.get(agent, 0), running.get(agent, 0)) for agent in ready.keys() | running.keys()}
 
 
-def counts(database: Database) -> dict[str, dict[str, int]]:
-    """Recipient -> status -> how many messages, of all that are kept. Reads the whole table."""
-    query = Task.select(Task.recipient, Task.status, fn.COUNT(Task.id)).group_by(Task.recipient, Task.status)
-    found: dict[str, dict[str, int]] = {}
-    for agent, status, count in query.tuples().execute(database):
-        found.setdefault(agent, {})[status] = count
-    return found
+def totals(database: Database) -> dict[str, int]:
+    """How many messages there are by status, of all that are kept. Reads indexes and totals only."""
+    found = {str(status): int(messages) for status, messages in _rows(database, _TOTALS)}
+    return {status: messages for status, messages in found.items() if messages}
 
 
 def resizes(database: Database, convoy: str | None = None, limit: int = 20) -> list[ResizeRow]:

@@ -1,4 +1,4 @@
-"""The writer's connection, and how many messages wait for whom: the two change together or not at all."""
+"""The writer's connection, and what the writer remembers of the rows: these change together or not at all."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from squad.store.leases import Leases
+
 _QUEUED = "SELECT recipient, COUNT(*) FROM tasks WHERE status = 'queued' GROUP BY recipient"
+_ADD = "UPDATE totals SET messages = messages + ? WHERE status = ?"
 
 
-class Depths:
-    """How many messages are queued for each recipient, delayed ones included: exact, and never counted anew.
+class Tally:
+    """How many messages there are of each kind: exact, and never counted anew.
 
     Whoever changes a row's status says so to ``add``. What was said within a transaction or a savepoint that is undone
     is forgotten with it.
@@ -20,29 +23,29 @@ class Depths:
         self._counts = dict(counted)
         self._changes: dict[str, int] = {}
 
-    def __getitem__(self, recipient: str) -> int:
+    def __getitem__(self, kind: str) -> int:
         """What it is at this point of the transaction."""
-        return self._counts.get(recipient, 0) + self._changes.get(recipient, 0)
+        return self._counts.get(kind, 0) + self._changes.get(kind, 0)
 
-    def add(self, recipient: str, number: int) -> None:
-        self._changes[recipient] = self._changes.get(recipient, 0) + number
+    def add(self, kind: str, number: int) -> None:
+        self._changes[kind] = self._changes.get(kind, 0) + number
 
     @property
     def changed(self) -> Mapping[str, int]:
-        """By how much the present transaction has changed whom."""
+        """By how much the present transaction has changed which."""
         return self._changes
 
     def counts(self) -> dict[str, int]:
         """All that are not 0."""
-        return {name: self[name] for name in self._counts.keys() | self._changes.keys() if self[name]}
+        return {kind: self[kind] for kind in self._counts.keys() | self._changes.keys() if self[kind]}
 
     def commit(self) -> None:
-        for recipient, number in self._changes.items():
-            count = self._counts.get(recipient, 0) + number
+        for kind, number in self._changes.items():
+            count = self._counts.get(kind, 0) + number
             if count:
-                self._counts[recipient] = count
+                self._counts[kind] = count
             else:
-                self._counts.pop(recipient, None)
+                self._counts.pop(kind, None)
         self._changes.clear()
 
     def roll_back(self, to: Mapping[str, int] | None = None) -> None:
@@ -55,12 +58,30 @@ class Session:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
-        self.depths = Depths(dict(connection.execute(_QUEUED)))
+        self.depths = Tally(dict(connection.execute(_QUEUED)))  # by recipient, delayed messages included
+        self.ended = Tally({})  # by status, since this was made
+        self.leases = Leases(connection)
+
+    def flush(self) -> None:
+        """The transaction is about to be committed."""
+        if ended := self.ended.changed:
+            self.connection.executemany(_ADD, [(number, status) for status, number in ended.items()])
+
+    def commit(self) -> None:
+        """It was."""
+        self.depths.commit()
+        self.ended.commit()
+
+    def roll_back(self) -> None:
+        """It was undone."""
+        self.depths.roll_back()
+        self.ended.roll_back()
+        self.leases.forget_all()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """What is written inside is undone when an exception escapes; the transaction around it goes on."""
-        before = dict(self.depths.changed)
+        depths, ended = dict(self.depths.changed), dict(self.ended.changed)
         self.connection.execute("SAVEPOINT inner")
         try:
             yield
@@ -68,6 +89,8 @@ class Session:
             if self.connection.in_transaction:  # a full disk may have rolled everything back by itself
                 self.connection.execute("ROLLBACK TO inner")
                 self.connection.execute("RELEASE inner")
-            self.depths.roll_back(before)
+            self.depths.roll_back(depths)
+            self.ended.roll_back(ended)
+            self.leases.forget_all()
             raise
         self.connection.execute("RELEASE inner")

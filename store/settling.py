@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from squad.store.inserting import BAD_ROW, Parameters, insert, storable, to_insert
+from squad.store.bulk import Bulk
+from squad.store.inserting import BAD_ROW, Parameters, insert, is_plain, storable, to_insert
+from squad.store.leases import Leased
 from squad.store.replies import answer
 from squad.store.rows import NewTask, Outcome, Running
 from squad.store.session import Session
@@ -26,17 +28,15 @@ Ceiling = Callable[[str], int | None]
 BEFORE_HANDLED = "cancelled before it was handled"
 WHILE_HANDLED = "cancelled while it was handled"
 
-_LEASED = """
-    SELECT id, fence, recipient, type, attempts, task_id, COALESCE(root_id, task_id), claimed_at, expires_at,
-           cancelling, reply_to
-    FROM tasks
-    WHERE status = 'running' AND lease_owner = ?
-"""
-_COMPLETE = """
-    UPDATE tasks SET status = 'completed', attempts = ?, started_at = ?, completed_at = ?, duration_ms = ?,
-                     error_message = NULL, result = ?
-    WHERE id = ?
-"""
+COMPLETE = Bulk(
+    """
+    WITH done (row, started_at, duration_ms, result) AS (VALUES {rows})
+    UPDATE tasks SET status = 'completed', attempts = attempts + 1, started_at = done.started_at, completed_at = ?,
+                     duration_ms = done.duration_ms, error_message = NULL, result = done.result
+    FROM done WHERE tasks.id = done.row
+    """,
+    "(?, ?, ?, ?)",
+)
 _END = """
     UPDATE tasks SET status = ?, attempts = ?, started_at = ?, completed_at = ?, duration_ms = ?, error_message = ?
     WHERE id = ?
@@ -62,62 +62,51 @@ _STATE = """
 """
 
 
-class _Leased(NamedTuple):
-    """A running row, as ``_LEASED`` reads it."""
+class Batch(NamedTuple):
+    """How leases of one worker ended, which is (one of) the agent ``agent``."""
 
-    row: int
-    fence: int
-    recipient: str
-    type: str
-    attempts: int
-    task_id: str
-    root_id: str
-    claimed_at: str
-    expires_at: float | None
-    cancelling: str | None
-    reply_to: str | None
+    worker: str
+    agent: str
+    outcomes: Sequence[Outcome]
 
 
 class Settling:
-    """The ends of some leases of one worker, all at one moment.
+    """The ends of some leases, all at one moment.
 
-    The worker's leases are read once; what becomes of each is decided here and noted as parameters of the statements
-    above, which then run once each. Nothing can change in between: the transaction holds the write lock.
+    What becomes of each is decided here and noted as parameters of the statements above, which then run once each.
+    Nothing can change in between: the transaction holds the write lock.
     """
 
-    def __init__(self, session: Session, worker: str, now: float) -> None:
+    def __init__(self, session: Session, leased: dict[int, Leased], now: float, policy: Policy) -> None:
         self._session = session
-        self._worker = worker
+        self._leased = leased
         self._now = now
         self._at = iso(now)
-        self._policy: Policy = lambda *_: None
+        self._policy = policy
         self._ceiling: Ceiling = lambda _: None
-        self._agent = ""
-        self._version = -1  # of the agent's state; not read yet
+        self._completed: list[tuple[object, ...]] = []
         self._writes: dict[str, list[tuple[object, ...]]] = {}
+        self._states: dict[str, tuple[int, str | None]] = {}  # agent -> version, and what is to be written
         self._sends: list[Parameters] = []
-        self._sent: Counter[str] = Counter()  # likewise, by recipient
+        self._sent: dict[str, int] = {}  # likewise, by recipient
         self._requeued: Counter[str] = Counter()
         self._to_answer: list[int] = []
+        self._over: list[int] = []  # rows whose leases end
         self._done = Settlement()
-        rows = session.connection.execute(_LEASED, (worker,)).fetchall()
-        self._leased = {row[0]: _Leased(*row) for row in rows}
 
-    def settle(self, agent: str, outcomes: Sequence[Outcome], policy: Policy, ceiling: Ceiling) -> Settlement:
+    def settle(self, batches: Sequence[Batch], ceiling: Ceiling) -> Settlement:
         """Every outcome in order. Raises one of BAD_ROW when one cannot be stored; then none is."""
-        self._agent, self._policy, self._ceiling = agent, policy, ceiling
-        for outcome in outcomes:
-            leased = self._leased.get(outcome.row)
-            accepted = leased is not None and leased.fence == outcome.fence and self._end(leased, outcome)
-            if leased is not None and leased.fence == outcome.fence:
-                del self._leased[outcome.row]
-            self._done.accepted.append(accepted)
+        self._ceiling = ceiling
+        for worker, agent, outcomes in batches:
+            for outcome in outcomes:
+                leased = self._take(outcome.row, worker, outcome.fence)
+                self._done.accepted.append(leased is not None and self._end(leased, agent, outcome))
         return self._write()
 
-    def release(self, in_hand: tuple[int, int] | None, reason: str, charge: bool, policy: Policy) -> Settlement:
-        """All leases of the worker return at once; ``in_hand`` is charged an attempt if ``charge``."""
-        self._policy = policy
+    def release(self, in_hand: tuple[int, int] | None, reason: str, charge: bool) -> Settlement:
+        """All of them return at once; ``in_hand`` is charged an attempt if ``charge``."""
         for leased in self._leased.values():
+            self._over.append(leased.row)
             begun = (leased.row, leased.fence) == in_hand
             if leased.cancelling is not None:
                 self._cancel(leased, leased.claimed_at if begun else None, None)
@@ -127,24 +116,39 @@ class Settling:
                 self._give_back(leased, None, "")
         return self._write()
 
-    def requeue(self, leases: Iterable[tuple[int, int]]) -> Settlement:
-        """These leases (row, fence) of the worker's return, uncharged."""
-        for row, fence in leases:
-            leased = self._leased.pop(row, None)
-            held = leased is not None and leased.fence == fence
-            self._done.accepted.append(held and self._end(leased, Outcome(row, fence, "returned")))  # type: ignore[arg-type]
+    def requeue(self, leases: Iterable[Running]) -> Settlement:
+        """These return, uncharged."""
+        for lease in leases:
+            leased = self._take(lease.row, lease.worker, lease.fence)
+            returned = Outcome(lease.row, lease.fence, "returned")
+            self._done.accepted.append(leased is not None and self._end(leased, "", returned))
         return self._write()
+
+    def _take(self, row: int, worker: str, fence: int) -> Leased | None:
+        """The lease, if it is still this one; it is over then."""
+        leased = self._leased.get(row)
+        if leased is None or not leased.held_by(worker, fence):
+            return None
+        del self._leased[row]
+        self._over.append(row)
+        return leased
 
     def _write(self) -> Settlement:
         with self._session.savepoint():
+            COMPLETE.run(self._session.connection, self._completed, self._at)
             for statement, parameters in self._writes.items():
                 self._session.connection.executemany(statement, parameters)
+            states = [(agent, version, self._at, text) for agent, (version, text) in self._states.items() if text]
+            self._session.connection.executemany(_STATE, states)
             if self._sends:
                 insert(self._session, self._sends)
+            for status, number in Counter(status for _, _, status in self._done.ended).items():
+                self._session.ended.add(status, number)
             for recipient, number in self._requeued.items():
                 self._session.depths.add(recipient, number)
             if self._to_answer:
                 answer(self._session, self._to_answer, self._now, self._done)
+        self._session.leases.forget(self._over)
         return self._done
 
     def _note(self, statement: str, *parameters: object) -> None:
@@ -152,7 +156,7 @@ class Settling:
 
     # -- one lease --------------------------------------------------------------------------------------------------
 
-    def _end(self, leased: _Leased, outcome: Outcome) -> bool:
+    def _end(self, leased: Leased, agent: str, outcome: Outcome) -> bool:
         """False: the outcome has no effect."""
         kind = outcome.kind
         if leased.cancelling is not None and (kind != "done" or leased.cancelling == "tree"):
@@ -160,7 +164,7 @@ class Settling:
             return kind != "done"
         match kind:
             case "done":
-                return self._complete(leased, outcome)
+                return self._complete(leased, agent, outcome)
             case "error" | "timeout" | "refused":
                 self._charge(leased, outcome)
             case "retry":
@@ -173,55 +177,62 @@ class Settling:
                 raise ValueError(f"{kind!r} is no kind of outcome")
         return True
 
-    def _complete(self, leased: _Leased, outcome: Outcome) -> bool:
+    def _complete(self, leased: Leased, agent: str, outcome: Outcome) -> bool:
         if outcome.sends and (full := self._too_many(outcome.sends)):
-            self._end(leased, outcome._replace(kind="error", error=full))
+            self._end(leased, agent, outcome._replace(kind="error", error=full))
             return outcome.state is None  # else the worker's copy of the state is ahead of the stored one
-        if outcome.state is not None and not self._advance(outcome.state, outcome.state_version):
+        if outcome.state is not None and not self._advance(agent, outcome.state, outcome.state_version):
             if leased.cancelling is not None:
                 self._cancel_begun(leased, outcome)
             else:
                 self._give_back(leased, None, "")
             return False
         started = iso(outcome.started) if outcome.started else leased.claimed_at
-        self._note(_COMPLETE, leased.attempts + 1, started, self._at, outcome.duration_ms, outcome.result, leased.row)
+        self._completed.append((leased.row, started, outcome.duration_ms, outcome.result))
         self._ended(leased, "completed")
         for task in outcome.sends:
-            self._sends.append(to_insert(task, self._now, self._at, leased.task_id, leased.root_id))
-            self._done.queued(task.recipient, task.delayed_until(self._now))
-            self._done.due(task.expires_at, task.reply_due(self._now))
+            row = to_insert(task, self._now, self._at, leased.task_id, leased.root_id)
+            self._sends.append(row)
+            if is_plain(row):
+                self._done.woken.add(task.recipient)
+            else:
+                self._done.queued(task.recipient, task.delayed_until(self._now))
+                self._done.due(task.expires_at, task.reply_due(self._now))
         return True
 
     def _too_many(self, sends: Sequence[NewTask]) -> str:
         """Why this many messages cannot be taken, or nothing."""
-        more = Counter(task.recipient for task in sends)
+        more: dict[str, int] = {}  # a Counter takes several times as long, for every message that sends another
+        for task in sends:
+            more[task.recipient] = more.get(task.recipient, 0) + 1
         for recipient, number in more.items():
             most = self._ceiling(recipient)
-            waiting = self._session.depths[recipient] + self._sent[recipient]
-            if most is not None and waiting + number > most:
+            if most is None:
+                continue
+            waiting = self._session.depths[recipient] + self._sent.get(recipient, 0)
+            if waiting + number > most:
                 return (
                     f"QueueFullError: {number:,} more to {recipient!r} would be too many: {waiting:,} wait there, and "
                     f"what handlers send is taken up to {most:,}, ten times its queue.limit"
                 )
-        self._sent.update(more)
+        for recipient, number in more.items():
+            self._sent[recipient] = self._sent.get(recipient, 0) + number
         return ""
 
-    def _advance(self, state: str, based_on: int) -> bool:
-        if self._version < 0:
-            self._version = state_of(self._session, self._agent)[0]
-        if based_on != self._version:
+    def _advance(self, agent: str, state: str, based_on: int) -> bool:
+        version, _ = self._states.get(agent) or (state_of(self._session, agent)[0], None)
+        if based_on != version:
             return False
-        self._version += 1
-        self._writes[_STATE] = [(self._agent, self._version, self._at, state)]  # only the last one matters
+        self._states[agent] = (version + 1, state)  # only the last one is written
         return True
 
-    def _charge(self, leased: _Leased, outcome: Outcome) -> None:
+    def _charge(self, leased: Leased, outcome: Outcome) -> None:
         number = leased.attempts + 1
         started = iso(outcome.started) if outcome.started else leased.claimed_at
         error = storable(outcome.error)
         delay = None if outcome.kind == "refused" else self._policy(leased.recipient, leased.type, number)
         final = int(delay is None)
-        self._note(_ATTEMPT, leased.row, self._worker, started, self._at, outcome.kind, final, error, leased.row)
+        self._note(_ATTEMPT, leased.row, leased.worker, started, self._at, outcome.kind, final, error, leased.row)
         if delay is None:
             duration = outcome.duration_ms if outcome.started else None
             self._note(_END, "failed", number, started, self._at, duration, error, leased.row)
@@ -231,62 +242,74 @@ class Settling:
             self._note(_RETRY, number, until, error, leased.row)
             self._requeue(leased, until)
 
-    def _give_back(self, leased: _Leased, not_before: float | None, why: str) -> None:
+    def _give_back(self, leased: Leased, not_before: float | None, why: str) -> None:
         until = not_before if not_before is not None and not_before > self._now else None
         self._note(_GIVE_BACK, until, storable(why) or None, leased.row)
         self._requeue(leased, until)
 
-    def _requeue(self, leased: _Leased, until: float | None) -> None:
+    def _requeue(self, leased: Leased, until: float | None) -> None:
         self._requeued[leased.recipient] += 1
         self._done.queued(leased.recipient, until)
         self._done.due(leased.expires_at)
 
-    def _cancel_begun(self, leased: _Leased, outcome: Outcome) -> None:
+    def _cancel_begun(self, leased: Leased, outcome: Outcome) -> None:
         if outcome.started:
             self._cancel(leased, iso(outcome.started), outcome.duration_ms)
         else:
             self._cancel(leased, None, None)
 
-    def _cancel(self, leased: _Leased, started: str | None, duration: int | None) -> None:
+    def _cancel(self, leased: Leased, started: str | None, duration: int | None) -> None:
         why = BEFORE_HANDLED if started is None else WHILE_HANDLED
         self._note(_END, "cancelled", leased.attempts, started, self._at, duration, why, leased.row)
         self._ended(leased, "cancelled")
 
-    def _ended(self, leased: _Leased, status: str) -> None:
+    def _ended(self, leased: Leased, status: str) -> None:
         self._done.ended.append((leased.task_id, leased.root_id, status))
         if leased.reply_to is not None:
             self._to_answer.append(leased.row)
 
 
-def settle(  # noqa: PLR0913, PLR0917 - Writer.settle passes on all that it was given
-    session: Session,
-    worker: str,
-    agent: str,
-    outcomes: Sequence[Outcome],
-    now: float,
-    policy: Policy,
-    ceiling: Ceiling,
-) -> Settlement:
+def settle(session: Session, batches: Sequence[Batch], now: float, policy: Policy, ceiling: Ceiling) -> Settlement:
     """All outcomes in order. One that cannot be stored becomes an ``error``; it does no harm to the others."""
     try:
-        return Settling(session, worker, now).settle(agent, outcomes, policy, ceiling)
-    except BAD_ROW:
-        done = Settlement()
-    for outcome in outcomes:
-        try:
-            done.add(Settling(session, worker, now).settle(agent, (outcome,), policy, ceiling))
-        except BAD_ROW as error:
-            instead = Outcome(outcome.row, outcome.fence, "error", error=f"its outcome could not be stored: {error}")
-            done.add(Settling(session, worker, now).settle(agent, (instead,), policy, ceiling))
-    return done
-
-
-def requeue(session: Session, leases: Iterable[Running], now: float) -> Settlement:
-    """Leases that nobody holds any more return to the queue, uncharged; cancelled ones end."""
+        return _settle(session, batches, now, policy, ceiling)
+    except BAD_ROW as error:
+        reason = f"its outcome could not be stored: {error}"
+    if len(batches) == 1:
+        ((worker, agent, outcomes),) = batches
+        if len(outcomes) == 1:
+            instead = Outcome(*outcomes[0].claim, "error", error=reason)
+            return _settle(session, [Batch(worker, agent, (instead,))], now, policy, ceiling)
+        batches = [Batch(worker, agent, (outcome,)) for outcome in outcomes]
     done = Settlement()
-    for lease in leases:
-        done.add(Settling(session, lease.worker, now).requeue([(lease.row, lease.fence)]))
+    for batch in batches:
+        done.add(settle(session, [batch], now, policy, ceiling))
     return done
+
+
+def _settle(session: Session, batches: Sequence[Batch], now: float, policy: Policy, ceiling: Ceiling) -> Settlement:
+    leased = session.leases.of_rows(outcome.row for batch in batches for outcome in batch.outcomes)
+    return Settling(session, leased, now, policy).settle(batches, ceiling)
+
+
+def release(  # noqa: PLR0913, PLR0917 - the whole of what a crash says
+    session: Session,
+    worker: str,
+    in_hand: tuple[int, int] | None,
+    reason: str,
+    charge: bool,
+    now: float,
+    policy: Policy,
+) -> Settlement:
+    """All leases of a worker that is gone."""
+    leased = session.leases.of_worker(worker)
+    return Settling(session, leased, now, policy).release(in_hand, reason, charge)
+
+
+def requeue(session: Session, leases: Sequence[Running], now: float) -> Settlement:
+    """Leases that nobody holds any more return to the queue, uncharged; cancelled ones end."""
+    leased = session.leases.of_rows(lease.row for lease in leases)
+    return Settling(session, leased, now, lambda *_: None).requeue(leases)
 
 
 def state_of(session: Session, agent: str) -> tuple[int, str]:

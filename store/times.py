@@ -6,13 +6,17 @@ import time
 from functools import lru_cache
 
 
+def iso(seconds: float) -> str:
+    """``2026-01-31T09:30:00.250Z`` from seconds since the epoch. What is under a millisecond is cut off."""
+    return _millisecond(int(seconds * 1000 + 1e-3))  # the addend makes up for 0.25 stored as 0.2499999
+
+
+@lru_cache(maxsize=1024)  # under load many things happen within the same millisecond
+def _millisecond(number: int) -> str:
+    whole, rest = divmod(number, 1000)
+    return f"{_second(whole)}.{rest:03d}Z"
+
+
 @lru_cache(maxsize=64)
 def _second(whole: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-
-
-def iso(seconds: float) -> str:
-    """``2026-01-31T09:30:00.250Z`` from seconds since the epoch. What is under a millisecond is cut off."""
-    milliseconds = int(seconds * 1000 + 1e-3)  # the addend makes up for 0.25 stored as 0.2499999
-    whole, rest = divmod(milliseconds, 1000)
-    return f"{_second(whole)}.{rest:03d}Z"

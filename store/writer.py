@@ -9,22 +9,23 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from squad.errors import StoreError
 from squad.events import Event
-from squad.store import desk, ends, recording, replies, settling
+from squad.store import claiming, desk, ends, recording, replies, settling
+from squad.store.claiming import Wanted
 from squad.store.desk import Dead
 from squad.store.ends import Cancelling
 from squad.store.faults import store_error
-from squad.store.inserting import BAD_ROW, INSERT, Parameters, insert, to_insert
+from squad.store.inserting import BAD_ROW, Parameters, insert, put, to_insert
 from squad.store.migrations import migrate
 from squad.store.rows import DeadFilter, Lease, NewTask, Outcome, Running, Submitted
 from squad.store.session import Session
 from squad.store.settlement import Settlement
-from squad.store.settling import Ceiling, Policy, Settling
+from squad.store.settling import Batch, Ceiling, Policy
 from squad.store.times import iso
 
 if TYPE_CHECKING:
@@ -32,15 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Ceiling", "Policy", "Settlement", "Writer"]
 
-_LEASE = "id, fence, task_id, sender, type, payload, priority, attempts + 1, COALESCE(root_id, task_id)"
-
-_PICK = f"""
-    SELECT {_LEASE} FROM tasks
-    WHERE recipient = ? AND status = 'queued' AND not_before IS NULL AND (expires_at IS NULL OR expires_at > ?)
-    ORDER BY priority, id
-    LIMIT ?
-"""  # noqa: S608 - a constant
-_CLAIM = "UPDATE tasks SET status = 'running', lease_owner = ?, fence = ?, claimed_at = ? WHERE id = ?"
 _DUE = """
     UPDATE tasks INDEXED BY tasks_delayed SET not_before = NULL
     WHERE status = 'queued' AND not_before IS NOT NULL AND not_before <= ?
@@ -113,6 +105,7 @@ class Writer:
         execute(f"PRAGMA cache_size = {config.cache_size}")
         execute(f"PRAGMA wal_autocheckpoint = {config.wal_autocheckpoint}")
         execute("PRAGMA foreign_keys = ON")
+        execute("PRAGMA temp_store = MEMORY")  # else what a savepoint could undo goes through a file
 
     def close(self) -> None:
         self._connection.close()
@@ -130,12 +123,13 @@ class Writer:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._session.flush()
                 self._connection.execute("COMMIT")
-                self._session.depths.commit()
+                self._session.commit()
             except BaseException:
                 if self._begun():  # SQLite itself rolls back on some errors
                     self._connection.execute("ROLLBACK")
-                self._session.depths.roll_back()
+                self._session.roll_back()
                 raise
         except sqlite3.ProgrammingError:
             raise  # a bug, which trying again does not mend
@@ -175,7 +169,7 @@ class Writer:
             with self._session.savepoint():
                 for parameters in values:
                     row = next(tried)
-                    self._connection.execute(INSERT, parameters)
+                    put(self._session, [parameters])
         except BAD_ROW as error:
             return StoreError(f"the message {row.task_id} to {row.recipient} cannot be stored: {error}")
         raise AssertionError("unreachable")  # one of them was refused a moment ago
@@ -190,14 +184,15 @@ class Writer:
 
     def claim(self, recipient: str, worker: str, limit: int, now: float) -> list[Lease]:
         """Up to ``limit`` ready messages for ``recipient``, by priority, then age, leased to ``worker``."""
+        return self.claim_all({recipient: [(worker, limit)]}, now).get(worker, [])
+
+    def claim_all(self, wanted: Wanted, now: float) -> dict[str, list[Lease]]:
+        """The same for many recipients and their workers at once, much quicker than one by one.
+
+        By worker what it was given; those that were given nothing are not in it.
+        """
         self._must_be_open()
-        picked = self._connection.execute(_PICK, (recipient, now, limit)).fetchall()
-        if not picked:
-            return []
-        at = iso(now)
-        self._connection.executemany(_CLAIM, [(worker, row[1] + 1, at, row[0]) for row in picked])
-        self._session.depths.add(recipient, -len(picked))
-        return [Lease(row[0], row[1] + 1, *row[2:]) for row in picked]
+        return claiming.claim(self._session, wanted, now)
 
     def settle(  # noqa: PLR0913, PLR0917 - all that it takes to judge them
         self,
@@ -217,17 +212,23 @@ class Writer:
         so; the others stand. A message that was cancelled ends as ``cancelled``; only when it alone was cancelled, and
         not its tree, ``done`` still counts.
         """
+        return self.settle_all([Batch(worker, agent, outcomes)], now, policy, ceiling)
+
+    def settle_all(
+        self, batches: Sequence[Batch], now: float, policy: Policy, ceiling: Ceiling = lambda recipient: None
+    ) -> Settlement:
+        """The same for many workers at once, much quicker than one by one. ``accepted`` is in the order of them all."""
         self._must_be_open()
-        return settling.settle(self._session, worker, agent, outcomes, now, policy, ceiling)
+        return settling.settle(self._session, batches, now, policy, ceiling)
 
     def release(  # noqa: PLR0913, PLR0917 - the whole of what a crash says
         self, worker: str, in_hand: tuple[int, int] | None, reason: str, charge: bool, now: float, policy: Policy
     ) -> Settlement:
         """Take all leases from a worker that is gone. ``in_hand`` (row, fence) is charged a ``crash`` if ``charge``."""
         self._must_be_open()
-        return Settling(self._session, worker, now).release(in_hand, reason, charge, policy)
+        return settling.release(self._session, worker, in_hand, reason, charge, now, policy)
 
-    def requeue(self, leases: Iterable[Running], now: float) -> Settlement:
+    def requeue(self, leases: Sequence[Running], now: float) -> Settlement:
         """Put leases, as ``open_leases`` gave them, back into the queue, uncharged."""
         self._must_be_open()
         return settling.requeue(self._session, leases, now)
@@ -345,6 +346,11 @@ class Writer:
         """Append what was made by ``squad.events.event``."""
         self._must_be_open()
         recording.record_events(self._session, events, now)
+
+    def record_samples(self, samples: Sequence[tuple[float, float, int, int, float]], now: float) -> None:
+        """Append readings of the machine: CPU %, memory %, bytes available, processes of the squad, throttle (s)."""
+        self._must_be_open()
+        recording.record_samples(self._session, samples, now)
 
     def record_resizes(self, resizes: Sequence[tuple[str, int, int, str, str]], now: float) -> None:
         """Append (convoy, from, to, reason, readings as JSON text)."""

@@ -141,7 +141,7 @@ class RunningSquad:
         marks = (f"SQUAD_TEST={self._tag}".encode(), f"SQUAD_MARK={self.home}:".encode())
         return {pid: title for pid, title in _live() if _session(pid) == session or _has_any(pid, marks)}
 
-    def assert_nothing_left(self, timeout: float = 5.0) -> None:
+    def assert_nothing_left(self, timeout: float = 30.0) -> None:
         eventually(lambda: not self.processes(), f"no process left of {self.home}: {self.processes()}", timeout)
 
     def end_everything(self) -> None:
@@ -185,14 +185,14 @@ class RunningSquad:
     def health(self) -> dict[str, Any] | None:
         """The health document, or None when nobody answers."""
         try:
-            return self.request("GET", "/v1/health", timeout=5)[1]
+            return self.request("GET", "/v1/health", timeout=20)[1]
         except (OSError, http.client.HTTPException):
             return None
 
     def tree(self) -> dict[str, dict[str, Any]]:
         """The actor tree by name, {} when nobody answers."""
         try:
-            status, document = self.request("GET", "/v1/tree", timeout=5)
+            status, document = self.request("GET", "/v1/tree", timeout=20)
         except (OSError, http.client.HTTPException):
             return {}
         return {row["name"]: row for row in document["actors"]} if status == 200 else {}

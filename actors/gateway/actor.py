@@ -32,8 +32,12 @@ from squad.actors.protocol import (
     Begin,
     Cancelled,
     DeskDone,
+    Doing,
     Drain,
     Drained,
+    Explained,
+    Held,
+    HoldDone,
     Ping,
     Pong,
     Reply,
@@ -47,8 +51,9 @@ from squad.actors.protocol import (
 )
 from squad.errors import ConfigError, SquadError
 from squad.messages import MessageType
-from squad.store import queries
+from squad.store import queries, waiting
 from squad.store.database import Pool, open_pool
+from squad.store.holds import Holds
 from squad.store.models import Task
 
 if TYPE_CHECKING:
@@ -125,11 +130,12 @@ class Gateway(Actor):
             log_level="warning",
             access_log=False,
             server_header=False,
+            date_header=False,  # somebody would have to wake up each second to write it
             timeout_keep_alive=_KEEP_ALIVE,
         )
         # It listens already: whoever connects before the loop turns is kept in the kernel's queue.
         self.post(lambda: self.tell(self._supervisor, Report(self._worker, "idle")))
-        await uvicorn.Server(config).serve([listener])
+        await _Server(config).serve([listener])
 
     def _server_ended(self) -> NoReturn:
         raise RuntimeError("the HTTP thread has ended, and nobody can come in")
@@ -149,9 +155,15 @@ class Gateway(Actor):
     def on_watched(self, msg: Watched, sender: Address) -> None:
         self._bridge.watched(msg.request)
 
-    @receives(Tree, Reply, Cancelled, DeskDone)
-    def on_answer(self, msg: Tree | Reply | Cancelled | DeskDone, sender: Address) -> None:
+    @receives(Tree, Reply, Cancelled, DeskDone, HoldDone, Explained, Doing)
+    def on_answer(
+        self, msg: Tree | Reply | Cancelled | DeskDone | HoldDone | Explained | Doing, sender: Address
+    ) -> None:
         self._bridge.answer(msg.request, msg)
+
+    @receives(Held)
+    def on_held(self, msg: Held, sender: Address) -> None:
+        self._api.holding.holds = Holds.read(msg.holds)
 
     @receives(Ping)
     def on_ping(self, msg: Ping, sender: Address) -> None:
@@ -174,6 +186,13 @@ class Gateway(Actor):
     def on_timer(self, token: Any) -> None:
         self._bridge.repeat()
         self.after(REPEAT_AFTER, token)
+
+
+class _Server(uvicorn.Server):
+    async def main_loop(self) -> None:
+        """Serve until the process ends. uvicorn's own looks ten times a second whether it should stop."""
+        await self.on_tick(0)
+        await asyncio.get_running_loop().create_future()
 
 
 def catalogue_of(config: SquadConfig) -> Catalogue:
@@ -214,3 +233,7 @@ class _Database:
     def keeper(self) -> dict[str, str]:
         with self._pool.connection() as database:
             return {key: kept.value for key, kept in queries.keeper(database).items()}
+
+    def waiting(self, task_id: str, now: float) -> waiting.Waiting:
+        with self._pool.connection() as database:
+            return waiting.look(database, task_id, now)

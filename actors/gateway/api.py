@@ -25,6 +25,8 @@ from squad.actors.gateway.admission import Admission
 from squad.actors.gateway.answers import HANDLERS, Answer, NotFoundError
 from squad.actors.gateway.bridge import Bridge, SilenceError
 from squad.actors.gateway.catalogue import Catalogue, shown
+from squad.actors.gateway.explaining import Explaining
+from squad.actors.gateway.holding import Holding
 from squad.actors.gateway.intake import MOST_BYTES, Batch, Intake
 from squad.actors.gateway.planned import Planned
 from squad.actors.gateway.reading import IntakeError, TooLargeError, is_id, read_object
@@ -34,6 +36,7 @@ from squad.clock import SYSTEM, Clock
 from squad.errors import NotRunningError, StoreError, UsageError
 from squad.messages import did_you_mean
 from squad.store.times import iso
+from squad.store.waiting import Waiting
 
 if TYPE_CHECKING:
     from squad.config.schedules import ScheduleConfig
@@ -59,6 +62,8 @@ class Reads(Protocol):
         """How its connections are used. Does not wait."""
 
     def keeper(self) -> Mapping[str, str]: ...
+
+    def waiting(self, task_id: str, now: float) -> Waiting: ...
 
 
 @dataclass(slots=True)
@@ -102,6 +107,8 @@ class Api:
         self._source = source
         self._planned = Planned(schedules, reads.keeper, bridge, admission, self._must_be_open, _body)
         self._steering = Steering(bridge, reads, intake, _body)
+        self._explaining = Explaining(bridge, supervisor, reads.meant_for, reads.waiting, clock)
+        self.holding = Holding(squad, catalogue.recipients, bridge, _body)
         self._clock = clock
         self._known: _Known | None = None
         self.closing = False  # set while the squad stops: nothing new is taken
@@ -122,6 +129,8 @@ class Api:
                 Route("/v1/reload", self.reload, methods=["POST"]),
                 *self._planned.routes(),
                 *self._steering.routes(),
+                *self._explaining.routes(),
+                *self.holding.routes(),
             ],
             exception_handlers=HANDLERS,
         )
@@ -165,10 +174,17 @@ class Api:
 
     async def health(self, request: Request) -> Response:
         try:
-            known = await self._ask_tree()
+            known = await self._ask_tree(brief=True)
         except SilenceError:
             pid = None if self._known is None else overview.health(self._squad, self._known.rows)["pid"]
-            silent = {"squad": self._squad, "pid": pid, "ready": False, "waiting_for": ["supervisor"], "failed": []}
+            silent = {
+                "squad": self._squad,
+                "pid": pid,
+                "ready": False,
+                "frozen": None,
+                "waiting_for": ["supervisor"],
+                "failed": [],
+            }
             return Answer(silent)
         return Answer(overview.health(self._squad, known.rows))
 
@@ -227,10 +243,12 @@ class Api:
             raise NotFoundError(reply.error)
         return reply
 
-    async def _ask_tree(self) -> _Known:
-        answer: Tree = await self._bridge.ask(self._supervisor, Inspect, _TREE_LIMIT)
-        self._known = _Known(list(answer.rows), time.monotonic(), iso(time.time()))
-        return self._known
+    async def _ask_tree(self, *, brief: bool = False) -> _Known:
+        answer: Tree = await self._bridge.ask(self._supervisor, lambda number: Inspect(number, brief), _TREE_LIMIT)
+        known = _Known(list(answer.rows), time.monotonic(), iso(time.time()))
+        if self._known is None or not brief:
+            self._known = known
+        return known
 
     async def _depths(self) -> Mapping[str, int] | None:
         """Queued messages of each recipient; None when the database cannot say so in time."""

@@ -21,6 +21,11 @@ class Catalogue:
         self._handled = handled
         self._broken = broken or {}
 
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Every agent and convoy."""
+        return (*self._handled, *self._broken)
+
     def find(self, recipient: str, type_name: str) -> MessageType | Problem:
         """The type under which ``recipient`` takes ``type_name``, or what is wrong with the two."""
         types = self._handled.get(recipient)
@@ -29,7 +34,7 @@ class Catalogue:
             return found if found is not None else self._untaken(recipient, type_name, types)
         if recipient in self._broken:
             return Problem("recipient", f"{recipient!r} cannot take messages: {self._broken[recipient]}")
-        known = [*self._handled, *self._broken]
+        known = self.recipients
         hint = did_you_mean(recipient, known) or f"there are: {', '.join(sorted(known)) or 'none'}"
         return Problem("recipient", f"no agent or convoy is called {shown(recipient)}", hint)
 

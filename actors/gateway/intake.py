@@ -22,7 +22,8 @@ MOST_BYTES = 64 * 1024 * 1024  # likewise
 DEFAULT_PRIORITY = 5
 DEFAULT_SENDER = "cli"
 
-_FIELDS = frozenset({"id", "recipient", "type", "payload", "priority", "sender", "delay", "at", "ttl", "key"})
+_PLAIN = frozenset({"id", "recipient", "type", "payload"})  # the fields of most messages
+_FIELDS = _PLAIN | {"priority", "sender", "delay", "at", "ttl", "key"}
 _LONGEST_SENDER = 100  # characters
 _LONGEST_KEY = 200
 _LONGEST_DELAY = 1e9  # seconds, about 30 years
@@ -55,10 +56,12 @@ class Intake:
         recipient = check.required("recipient", _text)
         type_name = check.required("type", _text)
         payload = check.required("payload", _object)
-        priority = check.optional("priority", DEFAULT_PRIORITY, _priority)
-        sender = check.optional("sender", DEFAULT_SENDER, _sender)
-        not_before, expires_at = self._times(check, now)
-        key = check.optional("key", None, _key)
+        priority, sender, not_before, expires_at, key = DEFAULT_PRIORITY, DEFAULT_SENDER, None, None, None
+        if not message.keys() <= _PLAIN:
+            priority = check.optional("priority", DEFAULT_PRIORITY, _priority)
+            sender = check.optional("sender", DEFAULT_SENDER, _sender)
+            not_before, expires_at = self._times(check, now)
+            key = check.optional("key", None, _key)
         text = ""
         if recipient is not None and type_name is not None:
             kind = self._catalogue.find(recipient, type_name)
@@ -221,6 +224,8 @@ class _Check:
         self._sentence: Problem | None = None
         self.unfit = ""  # what is wrong with the payload as a whole
         self.problems: list[Problem] = []
+        if message.keys() <= _FIELDS:
+            return
         for name in sorted(message.keys() - _FIELDS)[:_UNKNOWN_NAMED]:
             near = did_you_mean(name, sorted(_FIELDS))
             self.problems.append(Problem(shown(name), "is not a field of a message", near))

@@ -7,27 +7,28 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
-_WORKING = ("ready", "idle", "busy")
+_WORKING = ("ready", "idle", "busy", "throttled")
 _COMING = ("starting", "restarting", "hung")
 
 
 def health(squad: str, rows: Iterable[Row]) -> dict[str, Any]:
-    """``{"squad", "pid", "ready", "waiting_for", "failed"}``: whether all that should run does, and who does not.
+    """``{"squad", "pid", "ready", "frozen", "waiting_for", "failed"}``: whether all that should run does, and who does
+    not.
 
-    A worker that drains because its convoy shrinks is no reason to wait.
+    A worker that drains because its convoy shrinks is no reason to wait. A squad that is frozen can be ready.
     """
-    pid = None
+    pid = frozen = None
     stopping = False
     waiting, failed = [], []
     for row in rows:
         if row["kind"] == "supervisor":
-            pid, stopping = row["pid"], row["state"] not in _WORKING
+            pid, stopping, frozen = row["pid"], row["state"] not in _WORKING, row.get("held")
         elif row["kind"] != "convoy" and row["state"] == "quarantined":
             failed.append({"name": row["name"], "error": row["last_error"]})
         elif row["kind"] != "convoy" and row["state"] in _COMING:
             waiting.append(row["name"])
     ready = pid is not None and not (stopping or waiting or failed)
-    return {"squad": squad, "pid": pid, "ready": ready, "waiting_for": waiting, "failed": failed}
+    return {"squad": squad, "pid": pid, "ready": ready, "frozen": frozen, "waiting_for": waiting, "failed": failed}
 
 
 def convoys(rows: Iterable[Row]) -> list[dict[str, Any]]:

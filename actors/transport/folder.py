@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,14 +32,26 @@ class SocketFolder:
         return self.prefix + secrets.token_hex(_NAME_BYTES)
 
     def sweep(self) -> None:
-        """Remove every socket file, and nothing else."""
+        """Remove every socket file that nobody listens at any more, and nothing else."""
         for entry in os.scandir(self.path):
-            if stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode):
+            if stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode) and _is_dead(self.prefix + entry.name):
                 Path(entry.path).unlink(missing_ok=True)
 
     def close(self) -> None:
         if self.descriptor is not None:
             os.close(self.descriptor)
+
+
+def _is_dead(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except OSError:  # its backlog is full, so it lives; or it is gone, or no path for a socket
+            return False
+    return False
 
 
 def open_folder(path: Path) -> SocketFolder:

@@ -24,6 +24,7 @@ class HotPath(ActorManager):  # type: ignore[misc]
     actorInst: Any  # noqa: N815
     _ordinary: ClassVar[dict[type, bool]] = {}  # by the class of a message; what a process has met
     _received = _sent = 0  # not in the counters yet
+    threads_may_send = True  # to whoever has said where it listens
 
     def handleMessages(self, envelope: Any) -> Any:  # noqa: N802
         message, sender = envelope._message, envelope._sender

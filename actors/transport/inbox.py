@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import mmap
 import os
 import pickle
 import select
@@ -48,7 +49,8 @@ class Inbox:
         self.messages: deque[tuple[Any, Any]] = deque()
         self._poller = poller
         self._receiving: dict[int, _Incoming] = {}  # by descriptor
-        self._buffer = memoryview(bytearray(_CHUNK))
+        # Not a bytearray, which would write zeros to all of it: of this the process has what was read into it so far.
+        self._buffer = memoryview(mmap.mmap(-1, _CHUNK, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
         self._accept_again: float | None = None  # monotonic, while no descriptor is left
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.setblocking(False)

@@ -5,6 +5,8 @@ kernel tells that there was something, and the lane knows what it has written si
 a connection: when it was idle, and the other end has read all of it, so that a later connection cannot overtake it. A
 connection that ends from the other side says that the target is dead. Names of sockets are never used again: what is
 dead is dead for good.
+
+Threads beside the loop's write for themselves: to wake the loop so that it writes costs more than the writing.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import select
 import socket
 import struct
 import termios
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -24,12 +27,13 @@ from typing import Any
 
 from squad.actors.transport.poller import Poller
 
-IDLE = 10.0  # seconds until a connection that nobody uses is closed
+IDLE = 75.0  # seconds until a connection that nobody uses is closed: two health checks use the same one
 
 _FULL = 64 * 1024  # bytes in a lane that are written without waiting for more
 _WRITE = 256 * 1024  # bytes in one write, about what a Unix socket takes; a longer frame is written by itself
 _BUSY = 0.01  # seconds until a full backlog is tried again
 _LIFE = 300.0  # seconds for which a living target may take nothing
+_MOST = 1024 * 1024 * 1024  # bytes that may wait for one target
 _SWEEP = 1.0  # seconds between looks for lanes past their life
 _DEAD = (errno.ENOENT, errno.ECONNREFUSED)
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
@@ -41,6 +45,7 @@ class Fate(Enum):
     DEAD = "its target is dead"
     UNREAD = "its target died, probably before it had read it"  # after SENT, for the last ones that were sent
     EXPIRED = "its target did not take it in time"
+    REFUSED = "its target takes nothing, and too much waits for it"
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +66,8 @@ class _Lane:
 
 class Lanes:
     """Never blocks. The owner calls ``flush`` when what was added shall go, waits with the poller, for no longer than
-    ``patience``, calls ``attend`` once a round, and takes (parcel, fate) from ``finished``."""
+    ``patience``, calls ``attend`` once a round, and takes (parcel, fate) from ``finished``. ``send`` is for any thread,
+    all else for the owner's."""
 
     def __init__(self, greeting: bytes, poller: Poller) -> None:
         """``greeting``: the first frame of each connection."""
@@ -73,6 +79,7 @@ class Lanes:
         self._busy: dict[str, _Lane] = {}  # those with something to write
         self._next_sweep = 0.0
         self._round = 0
+        self._lock = threading.RLock()
 
     def __bool__(self) -> bool:
         """Whether anything waits to be written."""
@@ -88,9 +95,29 @@ class Lanes:
 
     def add(self, target: str, data: bytes, parcel: Any) -> None:
         """Send the frame ``data`` to the socket at the path ``target``."""
+        with self._lock:
+            lane = self._put(target, data, parcel)
+            if (lane.round != self._round or lane.size >= _FULL) and not lane.blocked:
+                lane.round = self._round
+                self._fresh.pop(target, None)
+                self._write(lane)
+
+    def send(self, target: str, data: bytes, parcel: Any) -> bool:
+        """The same, written now. True: the owner should look up, for it has something to wait for, or to tell."""
+        with self._lock:
+            lane = self._put(target, data, parcel)
+            self._fresh.pop(target, None)
+            if not lane.blocked:
+                self._write(lane)
+            return bool(lane.waiting) or lane.connection is None
+
+    def _put(self, target: str, data: bytes, parcel: Any) -> _Lane:
         lane = self._lanes.get(target)
         if lane is None:
             lane = self._lanes[target] = _Lane(target)
+        if lane.waiting and lane.size + len(data) > _MOST:  # a message by itself may be of any size
+            self.finished.append((parcel, Fate.REFUSED))
+            return lane
         if not lane.waiting:
             lane.progress = time.monotonic()
             self._busy[target] = lane
@@ -98,30 +125,33 @@ class Lanes:
                 self._fresh[target] = lane
         lane.waiting.append((data, parcel))
         lane.size += len(data)
-        if (lane.round != self._round or lane.size >= _FULL) and not lane.blocked:
-            lane.round = self._round
-            self._fresh.pop(target, None)
-            self._write(lane)
+        return lane
 
     def flush(self) -> None:
         """Write what the connections take."""
         self._round += 1
-        while self._fresh:
-            _target, lane = self._fresh.popitem()
-            if not lane.blocked:
-                self._write(lane)
+        if not self._fresh:
+            return
+        with self._lock:
+            while self._fresh:
+                _target, lane = self._fresh.popitem()
+                if not lane.blocked:
+                    self._write(lane)
 
     def bury(self, target: str) -> None:
         """This target is known to be dead."""
-        lane = self._lanes.get(target)
-        if lane is not None:
-            self._end(lane)
+        with self._lock:
+            lane = self._lanes.get(target)
+            if lane is not None:
+                self._end(lane)
 
     def attend(self) -> None:
         """Try again what is due, end what has waited for too long, and close what is idle."""
-        if not self._lanes:
-            return
-        now = time.monotonic()
+        if self._lanes:
+            with self._lock:
+                self._attend(time.monotonic())
+
+    def _attend(self, now: float) -> None:
         for lane in [lane for lane in self._busy.values() if lane.not_before is not None and lane.not_before <= now]:
             lane.blocked, lane.not_before = False, None
             self._write(lane)
@@ -136,9 +166,10 @@ class Lanes:
         """Seconds until ``attend`` has something to do; None: nothing waits, and nothing is open."""
         if not self._lanes:
             return None
-        now = time.monotonic()
-        times = [lane.not_before for lane in self._busy.values() if lane.not_before is not None]
-        sweep = min(self._next_sweep, now + _SWEEP) if self._busy else self._next_sweep
+        with self._lock:
+            now = time.monotonic()
+            times = [lane.not_before for lane in self._busy.values() if lane.not_before is not None]
+            sweep = min(self._next_sweep, now + _SWEEP) if self._busy else self._next_sweep
         return max(0.0, min([sweep, *times]) - now)
 
     def close(self) -> None:
@@ -231,10 +262,11 @@ class Lanes:
 
     def _stir(self, lane: _Lane, events: int) -> None:
         """Something has happened to the lane's connection."""
-        if events & _GONE:
-            self._end(lane)
-        elif events & select.EPOLLOUT:
-            self._write(lane)
+        with self._lock:
+            if events & _GONE:
+                self._end(lane)
+            elif events & select.EPOLLOUT:
+                self._write(lane)
 
     def _expire(self, lane: _Lane) -> None:
         """What is partly written goes on: its reader is in the middle of it."""

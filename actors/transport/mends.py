@@ -1,6 +1,6 @@
 """What Thespian 4.0.1 gets wrong when processes die, each mended in one place.
 
-- ``_childExited``: of several children that die at once all but one were forgotten, with their ChildActorExited.
+- ``_handleChildExited``: of several children that die at once all but one were forgotten, with their ChildActorExited.
 - ``never_connected``: one that died at once was never reported, and its creator waited for 50 seconds.
 - ``leave``: a graceful exit was reported twice, by the child and by the kernel. A child says no goodbye any more.
 - ``Admin``: it crashed when its logger died. Here it has none: nothing of Squad's is logged through Thespian.
@@ -15,6 +15,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from _signal import signal as set_handler
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,9 +30,11 @@ from thespian.system.sourceLoader import loadModuleFromHashSource
 from thespian.system.transport import ReceiveEnvelope, TransmitIntent
 from thespian.system.utilis import actualActorClass, checkActorCapabilities
 
+from squad.actors.transport import records
 from squad.actors.transport.hotpath import HotPath
+from squad.actors.transport.offspring import Addresses, Awaited, Children
 from squad.actors.transport.processes import CRASHED, ChildProcess
-from squad.actors.transport.unix import Endpoint, UnixTransport
+from squad.actors.transport.unix import Endpoint, Letter, UnixTransport
 
 _FAREWELL = 2.0  # seconds for the last messages of a process that ends in order
 
@@ -63,15 +67,20 @@ class _Kind(NamedTuple):
 class MendedParent:
     """The part of an admin or an actor that starts children and learns of their ends."""
 
-    _child_procs: list[Any]
+    _adminAddr: Any  # noqa: N815
     _sourceHash: str | None  # noqa: N815
     capabilities: dict[str, Any]
     newest_child_pid: int | None = None  # of the child that was started last
+    first_message: object = None  # for the child that is started next
 
     def init_replicator(self, transport: UnixTransport, concurrency_context: object) -> None:
         self.transport: UnixTransport = transport
         self.asLogger = transport.myAddress  # must not be None; there is no logger and nothing is sent to it
-        self._child_procs = []
+        self._by_pid: dict[int, Any] = {}  # the ChildInfo of each living child
+        self._by_number: dict[int, Any] = {}
+        self._children = Children()
+        self._awaitingAddressUpdate = Awaited()
+        self._addrManager = Addresses(self._adminAddr, transport.myAddress)
         self._governer: object = _NoThrottle()
 
     def _startChildActor(  # noqa: N802, PLR0913, PLR0917 - Thespian's
@@ -90,39 +99,65 @@ class MendedParent:
             raise NoCompatibleSystemForActor(childClass, "no system has compatible capabilities")
         kind = _Kind(childClass, globalName, sourceHash or self._sourceHash, sourceToLoad, childRequirements)
         endpoint = self.transport.endpoint_for(childAddr.addressDetails.addressInstanceNum)
-        process = ChildProcess(run_actor, (kind, endpoint, parentAddr, notifyAddr, self.capabilities))
+        first, self.first_message = self.first_message, None
+        process = ChildProcess(run_actor, (kind, endpoint, parentAddr, notifyAddr, self.capabilities, first))
         process.start()
         self.newest_child_pid = process.pid
         info = ChildInfo(childAddr, childClass, process, endpoint.number)
         info.path = endpoint.path
-        self._child_procs.append(info)
+        self._by_pid[process.pid] = self._by_number[info.childNum] = info
 
     def childDied(self) -> bool:  # noqa: N802
         """After a SIGCHLD: report every child that is dead now, each once, behind what it has said."""
-        dead = [info for info in self._child_procs if not info.childProc.is_alive()]
-        self._child_procs = [info for info in self._child_procs if info not in dead]
-        for info in dead:
+        for info in self._dead():
+            del self._by_pid[info.childProc.pid], self._by_number[info.childNum]
             Path(info.path).unlink(missing_ok=True)
             self.transport.read_the_last_of(info.path)
             if hasattr(info, "childRealAddr"):
-                self.transport.deliver(ChildActorExited(info.childRealAddr))
+                exited = ChildActorExited(info.childRealAddr)
+                exited.pid = info.childProc.pid
+                self.transport.deliver(exited)
             else:
                 self.never_connected(info)
         return True
 
+    def _dead(self) -> Iterator[Any]:
+        """The children that have ended, without asking after each of a thousand."""
+        found: Any = None
+        while self._by_pid:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:  # there is no child at all any more
+                found = None
+            info = self._by_pid.get(found.si_pid) if found is not None else None
+            if info is None or info.childProc.is_alive():
+                break
+            yield info
+        if found is not None:  # a dead process of somebody else's, such as a program, may hide others behind it
+            yield from [info for info in self._by_pid.values() if not info.childProc.is_alive()]
+
     def never_connected(self, info: Any) -> None:
         raise NotImplementedError
 
-    def _childExited(self, childAddr: Any) -> None:  # noqa: N802, N803
-        """Thespian asks once more who is alive, and forgets all that are not. ``childDied`` has seen to it."""
-
     def h_EndpointConnected(self, envelope: Any) -> bool:  # noqa: N802
         """A child says where it listens. One that died meanwhile has been reported: it is not made a child again."""
-        for info in self._child_procs:
-            if info.childNum == envelope.message.childInstance:
-                info.childRealAddr = envelope.sender
-                self._pendingActorReady(info.childNum, envelope.sender)  # type: ignore[attr-defined]
+        info = self._by_number.get(envelope.message.childInstance)
+        if info is not None:
+            info.childRealAddr = envelope.sender
+            self._pendingActorReady(info.childNum, envelope.sender)  # type: ignore[attr-defined]
         return True
+
+    def _handleChildExited(self, childAddress: Any) -> bool:  # noqa: N802, N803
+        """As Thespian's, which searches all children, and then asks once more who is alive and forgets who is not."""
+        self.transport.deadAddress(self._addrManager, childAddress)
+        self._children.remove(childAddress)
+        if not hasattr(self, "_exiting") or self._children:
+            return True
+        if not hasattr(self, "_exitedAlready"):
+            self._exitedAlready = True
+            self._sayGoodbye()  # type: ignore[attr-defined]
+            self.transport.abort_run(drain=True)
+        return False
 
 
 class Admin(MendedParent, MultiProcAdmin):  # type: ignore[misc]
@@ -140,19 +175,26 @@ class Admin(MendedParent, MultiProcAdmin):  # type: ignore[misc]
 class Manager(MendedParent, HotPath, MultiProcManager):  # type: ignore[misc]
     """Runs one actor: Squad's, which has ``begin`` called before its first message, or a plain one of Thespian."""
 
-    announcement: Any
+    announcement: Letter
+    inherited: object = None  # its first message, which it has from its parent's memory
 
     def run(self) -> None:
         """Make the actor, tell its parent that it listens, and handle messages."""
         if not hasattr(self._actorClass, "begin"):
-            self.transport.scheduleTransmit(None, self.announcement)
+            self._announce()
             super().run()
             return
         self.actorInst = self._actorClass()
         self.actorInst._myRef = self
-        self.transport.scheduleTransmit(None, self.announcement)
+        self._announce()
         self.actorInst.begin()
+        if self.inherited is not None:
+            self.transport.deliver(self.inherited, self._parentAddr)
         self.transport.run(self.handleMessages)
+
+    def _announce(self) -> None:
+        letter = self.announcement
+        self.transport.post(letter.targetAddr.addressDetails.path, letter.message, letter)
 
     def never_connected(self, info: Any) -> None:
         """Its ChildActorExited bears the only address that this actor knows, and what waited for it is dropped."""
@@ -196,8 +238,14 @@ def run_admin(endpoint: Endpoint, starter: Any, capabilities: dict[str, Any]) ->
     transport.close()
 
 
-def run_actor(kind: _Kind, endpoint: Endpoint, parent: Any, notify: Any, capabilities: Any) -> None:
-    """The life of an actor's process. ``notify`` is told once it listens."""
+def _nobody_is_there(status: Any, letter: Letter) -> None:
+    """The parent is gone, and this process with it."""
+
+
+def run_actor(  # noqa: PLR0913, PLR0917 - what Thespian's parents hand over, and one more
+    kind: _Kind, endpoint: Endpoint, parent: Any, notify: Any, capabilities: Any, first: object
+) -> None:
+    """The life of an actor's process. ``notify`` is told once it listens; ``first`` is its first message, or None."""
     name = getattr(kind.actor_class, "__name__", str(kind.actor_class).rpartition(".")[2])
     setproctitle(f"squad: {name.lower()}")
     transport = UnixTransport(endpoint)
@@ -215,8 +263,11 @@ def run_actor(kind: _Kind, endpoint: Endpoint, parent: Any, notify: Any, capabil
         no_context,
         no_logging,
     )
-    signal.signal(signal.SIGCHLD, manager.signalChildDied)
-    manager.announcement = TransmitIntent(notify, EndpointConnected(endpoint.number))
+    set_handler(signal.SIGCHLD, manager.signalChildDied)
+    if endpoint.logs is not None:
+        records.configure(endpoint.logs, transport.myAddress)
+    manager.announcement = Letter(notify, EndpointConnected(endpoint.number), _nobody_is_there)
+    manager.inherited = first
     try:
         manager.run()
     except Exception:

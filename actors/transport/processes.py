@@ -14,11 +14,14 @@ import signal
 import sys
 import traceback
 import weakref
+from _signal import SIG_DFL, getsignal, pthread_sigmask  # signal's make an Enum of each number: 2 ms for each child
+from _signal import signal as set_handler
 from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
 CRASHED = os.EX_SOFTWARE  # 70: exit status of a process that an exception ended
 
+_SIGNALS = [int(number) for number in signal.valid_signals()]
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -66,13 +69,14 @@ class ChildProcess:
             if stream is not None:
                 stream.flush()  # or the child would write it once more
         # A signal between the fork and the child's own dispositions would run the parent's handler in the child.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        mask = pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             self.pid = os.fork()
             if self.pid == 0:
                 self._run(parent)
+            self.args = ()  # what hangs on them is the child's alone now
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def _run(self, parent: int) -> NoReturn:
         status = CRASHED
@@ -113,28 +117,34 @@ def settle_in() -> None:
     gc.freeze()  # the collector leaves the parent's objects alone, so their pages stay shared
     os.umask(0o077)
     _stdin_from_nowhere()
-    # Handlers of the parent write to the parent's log files; the loggers themselves are as good as new.
-    for logger in (logging.root, *logging.root.manager.loggerDict.values()):
-        if isinstance(logger, logging.Logger):
-            logger.handlers.clear()
+    logging.root.handlers.clear()  # they write to the parent's log files; Squad's other loggers have none
     signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals():
-        if callable(signal.getsignal(number)):
-            signal.signal(number, signal.SIG_DFL)
+    for number in _SIGNALS:
+        if callable(getsignal(number)):
+            set_handler(number, SIG_DFL)
     # Ctrl-C and a closed terminal reach every process of the terminal's group; the launcher decides what they mean.
     # A handler that does nothing, not SIG_IGN: programs which an actor starts get the default back.
     for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, _leave_it_to_the_launcher)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        set_handler(number, _leave_it_to_the_launcher)
+    set_handler(signal.SIGTERM, SIG_DFL)
+    pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _stdin_from_nowhere() -> None:
+    if _is_nowhere(0):  # the parent's was, and its sys.stdin is as good
+        return
     nowhere = os.open(os.devnull, os.O_RDONLY)
     if nowhere != 0:  # it is, where the parent had none
         os.dup2(nowhere, 0)
         os.close(nowhere)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the process
+
+
+def _is_nowhere(descriptor: int) -> bool:
+    try:
+        return os.fstat(descriptor).st_rdev == os.stat(os.devnull).st_rdev  # noqa: PTH116 - a look, not a path
+    except OSError:
+        return False
 
 
 def _leave_it_to_the_launcher(number: int, frame: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -39,7 +40,8 @@ class ActorSystemBase(systemBase):  # type: ignore[misc]
         ExternalOpsToActors.__init__(self, address)  # systemBase's own would look for an admin that runs already
         system.capabilities |= _about_this_process()
         self.transport = UnixTransport(Endpoint(None, folder.fresh(), address, folder))
-        endpoint = Endpoint(None, address.addressDetails.path, address, folder)
+        logs = logDefs if isinstance(logDefs, Mapping) else None
+        endpoint = Endpoint(None, address.addressDetails.path, address, folder, logs)
         self.admin = ChildProcess(run_admin, (endpoint, self.transport.myAddress, system.capabilities))
         try:
             self.lifeline = Lifeline(self.admin.start)

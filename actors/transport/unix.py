@@ -16,9 +16,8 @@ import pickle
 import select
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,6 +51,7 @@ _STATUS = {
     Fate.DEAD: SendStatus.DeadTarget,
     Fate.UNREAD: SendStatus.DeadTarget,
     Fate.EXPIRED: SendStatus.Expired,
+    Fate.REFUSED: SendStatus.Failed,
 }
 
 
@@ -63,6 +63,7 @@ class Endpoint:
     path: str  # where it listens
     admin: Any  # the admin's ActorAddress
     folder: SocketFolder
+    logs: Mapping[str, Any] | None = None  # what plain actors log, as for logging.config.dictConfig
 
 
 class Letter:
@@ -85,7 +86,8 @@ class Letter:
 class UnixTransport:
     """Thespian's names and their meaning are described in its ``system/transport``.
 
-    The thread that is inside ``run`` does all the work. ``scheduleTransmit``, ``post`` and ``deliver`` are for any.
+    The thread that is inside ``run`` does the work, but for what others send with ``scheduleTransmit`` or ``post``:
+    they write it themselves. ``deliver`` is for any thread, too.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -98,7 +100,6 @@ class UnixTransport:
         self._timers = Timers()
         self._owner = os.getpid()
         self._runner: int | None = None  # the thread inside ``run``
-        self._from_others: deque[tuple[str, bytes, Any]] = deque()  # what other threads send
         self._watches: list[int] = []
         self._watched: list[int] = []  # those that are ready
         self._children_changed = False
@@ -123,7 +124,7 @@ class UnixTransport:
 
     def endpoint_for(self, number: int | None) -> Endpoint:
         """A new endpoint in the same tree; ``number``: of the child, as its parent counts them."""
-        return Endpoint(number, self._endpoint.folder.fresh(), self._endpoint.admin, self._endpoint.folder)
+        return replace(self._endpoint, number=number, path=self._endpoint.folder.fresh())
 
     def setAddressManager(self, addrManager: Any) -> None:  # noqa: N802, N803
         """It is handed over with each message as well."""
@@ -161,13 +162,12 @@ class UnixTransport:
         data = frame(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
         if threading.get_ident() == self._runner:
             self._lanes.add(path, data, parcel)
-        else:
-            self._from_others.append((path, data, parcel))
+        elif self._lanes.send(path, data, parcel):
             self._poller.wake()
 
-    def deliver(self, message: Any) -> None:
-        """Put a message of this actor to itself behind what it has received. It is not pickled."""
-        self._inbox.messages.append((self.myAddress, message))
+    def deliver(self, message: Any, sender: Any = None) -> None:
+        """Put a message of this actor to itself (or of ``sender``) behind what it has received. It is not pickled."""
+        self._inbox.messages.append((sender or self.myAddress, message))
         if threading.get_ident() != self._runner:
             self._poller.wake()
 
@@ -176,7 +176,6 @@ class UnixTransport:
         deadline = time.monotonic() + seconds
         self._inbox.stop()
         self.set_watch([])
-        self._take_from_others()
         self._lanes.flush()
         while self._lanes and (left := deadline - time.monotonic()) > 0:
             self._poller.wait(min(left, self._lanes.patience() or left))
@@ -222,7 +221,6 @@ class UnixTransport:
         outer, self._runner = self._runner, threading.get_ident()
         try:
             while True:
-                self._take_from_others()
                 self._lanes.flush()
                 self._report()
                 if self._stopped():
@@ -241,17 +239,13 @@ class UnixTransport:
     def _stopped(self) -> bool:
         return self._stop is False or (self._stop is True and not self._lanes)
 
-    def _take_from_others(self) -> None:
-        while self._from_others:
-            self._lanes.add(*self._from_others.popleft())
-
     def _report(self) -> None:
         finished = self._lanes.finished
         while finished:
             parcel, fate = finished.popleft()
             if fate is not Fate.SENT:
                 # That somebody has gone is nothing special.
-                level = logging.WARNING if fate is Fate.EXPIRED else logging.INFO
+                level = logging.WARNING if fate in (Fate.EXPIRED, Fate.REFUSED) else logging.INFO
                 thesplog("a %s is lost: %s", parcel.identify(), fate.value, level=level)
             # A Letter hears of failures only; a TransmitIntent has one result, and had it when it was sent.
             if fate is (Fate.SENT if type(parcel) is Letter else Fate.UNREAD):
@@ -296,7 +290,7 @@ class UnixTransport:
 
     def _patience(self, deadline: float | None, sending_only: bool) -> float | None:
         """Seconds until something must be done although nothing happens; None: for ever."""
-        if self._lanes.finished or self._from_others or self._stop is not None:
+        if self._lanes.finished or self._stop is not None:
             return 0
         if self._inbox.messages and not sending_only:
             return 0

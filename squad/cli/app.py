@@ -21,6 +21,8 @@ SECTIONS = {
     "Set up": {
         "init": "squad.cli.init",
         "doctor": "squad.cli.doctor",
+        "verify": "squad.cli.verify",
+        "benchmark": "squad.cli.benchmark",
         "completion": "squad.cli.completion",
     },
     "Run a squad": {
@@ -28,6 +30,10 @@ SECTIONS = {
         "stop": "squad.cli.stop",
         "restart": "squad.cli.restart",
         "reload": "squad.cli.reload",
+        "pause": "squad.cli.pause",
+        "resume": "squad.cli.resume",
+        "freeze": "squad.cli.freeze",
+        "thaw": "squad.cli.thaw",
     },
     "See what it does": {
         "status": "squad.cli.status",
@@ -46,6 +52,9 @@ SECTIONS = {
     },
     "Schedules": {
         "schedule": "squad.cli.schedule",
+    },
+    "Upkeep": {
+        "maintenance": "squad.cli.maintenance",
     },
     "Configuration": {
         "config": "squad.cli.configuration",

@@ -13,6 +13,7 @@ import click
 from squad.cli import completion_values
 from squad.cli.ages import ago, seconds_since, short
 from squad.cli.command import Command, current_home, output_option
+from squad.cli.holding import frozen_line
 from squad.cli.output import (
     Column,
     console,
@@ -43,21 +44,37 @@ _REFRESH = 1.0  # seconds
         "squad inspect",
         "squad inspect checker",
         "squad inspect --watch",
+        "squad inspect --why d9fc27f0b1e3",
         "squad inspect -o json",
     ],
 )
 @click.argument("name", required=False, shell_complete=completion_values.actors)
 @click.option("-w", "--watch", is_flag=True, help="Refresh in place every second, until Ctrl-C.")
+@click.option(
+    "--why",
+    metavar="ID",
+    shell_complete=completion_values.open_messages,
+    help="Say what holds this message, and until when.",
+)
 @output_option
 @click.pass_context
-def command(ctx: click.Context, name: str | None, watch: bool, as_json: bool) -> None:
+def command(ctx: click.Context, name: str | None, watch: bool, why: str | None, as_json: bool) -> None:
     """Show the tree of all actors, and how each is.
 
     With NAME (an agent, a convoy, a worker) only that one and what is below it. AGE is how old a row's news is; a
     narrow terminal shows it when that is over 3 seconds. Without a running squad the last saved rows are shown and the
     exit status is 3; it is 5 when a running squad does not answer.
+
+    With --why, and a message's id or the last characters of it: everything that holds that message now, what clears
+    last first, and when that should be or what to type. Without a running squad it is read from the database.
     """
     home = current_home()
+    if why is not None:
+        if name or watch:
+            raise UsageError("--why is about one message: give it without NAME and --watch")
+        from squad.cli.why import show
+
+        ctx.exit(show(home, why, as_json))
 
     def look() -> Snapshot:
         snapshot = take(home)
@@ -75,8 +92,9 @@ def command(ctx: click.Context, name: str | None, watch: bool, as_json: bool) ->
         screen.print(_drawn(snapshot, screen.width, detailed=name is not None))
     else:
         click.echo("\n".join(plain_lines(*_table(snapshot, _LONG))))
-    if snapshot.note and (as_json or not on_terminal()):
-        say(snapshot.note)
+    for note in (snapshot.note, frozen_line(snapshot.frozen)):
+        if note and (as_json or not on_terminal()):
+            say(note)
     ctx.exit(snapshot.status)
 
 
@@ -106,6 +124,12 @@ def _age(row: Row) -> str:
     return short(row.get("age") or 0.0)
 
 
+def _state(row: Row) -> str:
+    """Its state, and whether it is on hold: ``idle (paused)``."""
+    held = row.get("held")
+    return f"{row['state']} ({held['kind']})" if held else str(row["state"])
+
+
 def _stale(row: Row) -> bool:
     return (row.get("age") or 0.0) > _STALE
 
@@ -132,7 +156,7 @@ _AGE = _Field(Column("AGE", right=True), _age, "AGE")
 _FIELDS = [
     _Field(Column("KIND"), lambda row: str(row["kind"])),
     _Field(Column("PID", right=True), _number("pid"), "PID"),
-    _Field(Column("STATE", style=state_style), lambda row: str(row["state"]), "STATE"),
+    _Field(Column("STATE", style=state_style), _state, "STATE"),
     _Field(Column("SINCE", right=True), lambda row: ago(row.get("since")), "SINCE"),
     _Field(Column("UP", right=True), lambda row: ago(row.get("started"))),
     _Field(Column("UPTIME", right=True), _uptime),
@@ -166,7 +190,8 @@ def _drawn(snapshot: Snapshot, width: int, *, detailed: bool) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[RenderableType] = [Text(snapshot.note, style="bold yellow")] if snapshot.note else []
+    notes = [note for note in (snapshot.note, escape(frozen_line(snapshot.frozen))) if note]
+    parts: list[RenderableType] = [Text(note, style="bold yellow") for note in notes]
     parts.append(rich_table(*_table(snapshot, width), width))
     if width < _WIDE:
         parts += _section("Current messages", snapshot, _current)

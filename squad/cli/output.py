@@ -149,6 +149,7 @@ _STATE_STYLES = {
     "resizing": "yellow",
     "queued": "yellow",
     "quarantined": "bold red",
+    "throttled": "bold yellow",
     "hung": "bold red",
     "failed": "bold red",
     "stopped": "dim",
@@ -158,8 +159,8 @@ _STATE_STYLES = {
 
 
 def state_style(state: str) -> str:
-    """The colour of an actor's state or a message's status."""
-    return _STATE_STYLES.get(state.partition(" ")[0], "")
+    """The colour of an actor's state or a message's status; ``idle (paused)`` stands out."""
+    return "bold yellow" if state.endswith(")") else _STATE_STYLES.get(state.partition(" ")[0], "")
 
 
 STATUS = Column("STATUS", style=state_style)

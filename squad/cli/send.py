@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +14,10 @@ from squad.cli.command import Command, current_home, duration_option, output_opt
 from squad.cli.moments import at_option
 from squad.cli.output import print_json, print_text, say
 from squad.cli.payload import read_file, read_payload
-from squad.errors import Exit, Problem, RefusedError, UsageError
+from squad.errors import Exit, Problem, RefusedError, SquadError, UsageError
+
+if TYPE_CHECKING:
+    from squad.client import Client
 
 _OPTIONAL = ("priority", "sender", "delay", "at", "ttl", "key")
 _WRITTEN = {"recipient": "RECIPIENT", "type_": "TYPE", "wait_for": "--wait"}
@@ -78,6 +83,7 @@ def _send_one(given: dict[str, Any], as_json: bool) -> int:
         sent = squad.submit(message)
         if sent.duplicate:
             say("there was a message with this key already; nothing was queued")
+        _say_what_waits(squad, {given["recipient"]})
         if given["wait_for"] is not None:
             from squad.cli.outcome import wait_and_print
 
@@ -88,6 +94,15 @@ def _send_one(given: dict[str, Any], as_json: bool) -> int:
     else:
         print_text(sent.id)
     return Exit.DONE
+
+
+def _say_what_waits(squad: Client, recipients: Collection[str]) -> None:
+    """Messages to whoever is on hold are kept, which may surprise."""
+    from squad.steering import waits
+
+    with suppress(SquadError):  # the message is stored, whatever becomes of this question
+        if said := waits(squad.holds(), recipients):
+            say(said)
 
 
 def _send_batch(file: str, given: dict[str, Any], as_json: bool) -> None:
@@ -107,6 +122,7 @@ def _send_batch(file: str, given: dict[str, Any], as_json: bool) -> None:
         except RefusedError as error:
             error.problems = tuple(_located(problem, file) for problem in error.problems)
             raise
+        _say_what_waits(squad, ())
     if not ids:
         raise RefusedError(f"there is no message in {file!r}", hint='one {"recipient": …, "type": …} on each line')
     if as_json:

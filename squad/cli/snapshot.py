@@ -31,6 +31,11 @@ class Snapshot:
     def live(self) -> bool:
         return not self.note
 
+    @property
+    def frozen(self) -> dict[str, Any] | None:
+        """``{"kind", "since", "by", "reason"}`` while the whole squad is."""
+        return next((row.get("held") for row in self.actors if row["kind"] == "supervisor"), None)
+
     def document(self) -> dict[str, Any]:
         return {"squad": self.squad, "live": self.live, "taken_at": self.taken_at, "actors": self.actors}
 

@@ -10,7 +10,8 @@ import click
 from squad.cli.ages import ago, seconds_since
 from squad.cli.command import Command, current_home, output_option
 from squad.cli.documents import first_line
-from squad.cli.output import Column, print_json, print_table, print_text, say, state_style
+from squad.cli.holding import frozen_line, told
+from squad.cli.output import Column, print_heading, print_json, print_table, print_text, say, state_style
 from squad.cli.snapshot import Snapshot, take
 from squad.durations import format_duration
 from squad.errors import Exit, NotRunningError, SquadError, WaitTimeoutError
@@ -53,6 +54,7 @@ def _document(home: Home, launcher: Launcher | None, snapshot: Snapshot) -> dict
     agents = [row for row in snapshot.actors if row["kind"] in ("agent", "worker")]
     ready = [row for row in agents if row["state"] in _WELL and snapshot.live]
     others = [row for row in snapshot.actors if row["state"] not in _WELL and snapshot.live]
+    counts, holds = _stored(home)
     return {
         "squad": snapshot.squad,
         "running": launcher is not None,
@@ -64,25 +66,24 @@ def _document(home: Home, launcher: Launcher | None, snapshot: Snapshot) -> dict
         "started_at": launcher.started_at or None if launcher else None,
         "uptime_seconds": round(seconds_since(launcher.started_at) or 0.0, 1) if launcher else None,
         "agents": {"ready": len(ready), "total": len(agents)},
-        "messages": _counts(home),
+        "messages": counts,
+        **holds,
         "not_ready": [{key: row[key] for key in ("name", "kind", "state", "since", "last_error")} for row in others],
         "last_stop": None if launcher else _last_stop(home),
     }
 
 
-def _counts(home: Home) -> dict[str, int]:
-    """How many messages stand how; all zero before the first start."""
+def _stored(home: Home) -> tuple[dict[str, int], dict[str, Any]]:
+    """How many messages stand how, and what is on hold; nothing before the first start."""
+    from squad.store import queries, waiting
+    from squad.store.database import open_reader
+    from squad.store.holds import Holds
+
     total = dict.fromkeys(_STATUSES, 0)
     if not home.database.exists():
-        return total
-    from squad.store import queries
-    from squad.store.database import open_reader
-
+        return total, Holds().document()
     with open_reader(home.database) as pool, pool.connection() as database:
-        for by_status in queries.counts(database).values():
-            for status, count in by_status.items():
-                total[status] = total.get(status, 0) + count
-    return total
+        return total | queries.totals(database), waiting.holds(database).document()
 
 
 def _store(home: Home) -> dict[str, Any] | None:
@@ -113,7 +114,11 @@ def _print(document: dict[str, Any]) -> None:
             f"{count} {status}" for status, count in document["messages"].items() if count or status in _ALWAYS
         ),
     }
+    if document["paused"]:
+        lines["paused"] = ", ".join(f"{held['name']} ({told(held)})" for held in document["paused"])
     print_text("\n".join(f"{name:<9} {value}" for name, value in lines.items() if value))
+    if document["frozen"]:
+        print_heading(frozen_line(document["frozen"]))
     if document["not_ready"]:
         print_text("")
         print_table(

@@ -7,7 +7,7 @@ machine        system, Python, SQLite, limits
 packages       what Squad needs installed
 place          the home: owner, permissions, file system, space, logs
 contents       the database, and who else writes to it
-settings       the configuration, and the open files that it needs
+settings       the configuration, and the open files and processes that it needs
 life           the squad that runs here, and what a killed one left
 repairs        what ``--fix`` does
 """

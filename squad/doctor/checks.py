@@ -38,6 +38,7 @@ CHECKS = (
     Check("logs", place.logs),
     Check("configuration", settings.configuration),
     Check("open files", settings.open_files),
+    Check("processes", settings.tasks),
     Check("running", life.running),
     Check("leftover processes", life.leftover_processes, repairs.clear_leftovers),
     Check("leftover files", life.leftover_files, repairs.clear_leftovers),

@@ -13,6 +13,7 @@ from squad.doctor.subject import Subject
 from squad.durations import format_size
 from squad.errors import StoreError
 from squad.store.checkup import checkup
+from squad.store.faults import damage_hint
 
 _PATIENCE = 5.0  # seconds for SQLite's own check
 _LONG_LOG = 500_000_000  # bytes; a write-ahead log that checkpoints keep up with is a few MB
@@ -30,12 +31,12 @@ def database(subject: Subject) -> Finding | None:
     if found.damage:
         return fail(
             f"{path} is damaged: {'; '.join(found.damage)}",
-            f"stop the squad, save what can be read with `sqlite3 {path} .recover`, and move the file away",
+            damage_hint(path),
         )
     if not found.whole:
         return warn(
             f"{size}: too large to be checked within {_PATIENCE:g} s; nothing wrong was found until then",
-            f"sqlite3 'file:{path}?mode=ro' 'PRAGMA quick_check'",
+            "squad maintenance check",
         )
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size > _LONG_LOG:

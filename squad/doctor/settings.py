@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 
+from squad.actors import limits
 from squad.actors.recipients import recipients
 from squad.config.load import load
 from squad.config.schema import SquadConfig
@@ -11,8 +12,6 @@ from squad.doctor.finding import Finding, fail, ok
 from squad.doctor.subject import Subject
 from squad.errors import ConfigError
 from squad.launcher.begin import default_config
-from squad.launcher.plan import most_processes
-from squad.launcher.processes import descriptors_for
 
 _NAMED = 3  # mistakes named
 
@@ -34,15 +33,25 @@ def configuration(subject: Subject) -> Finding:
 
 def open_files(subject: Subject) -> Finding:
     """The hard limit counts: the launcher raises the soft one to it by itself."""
-    settings = subject.settings if isinstance(subject.settings, SquadConfig) else load(default_config())
-    processes = most_processes(settings)
-    needed = descriptors_for(processes)
-    launcher = subject.launcher
-    _, limit = resource.prlimit(launcher.pid if launcher and launcher.pid else 0, resource.RLIMIT_NOFILE)
-    if limit != resource.RLIM_INFINITY and limit < needed:
-        return fail(
-            f"{limit} open files are allowed, and the {processes} processes of {settings.name} may need {needed}",
-            f"ulimit -Hn {needed} before squad start, as root; for good, in /etc/security/limits.conf or LimitNOFILE=",
-        )
+    needs, name, pid = _needs(subject)
+    _, limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     allowed = "any number is" if limit == resource.RLIM_INFINITY else f"{limit} are"
-    return ok(f"{allowed} allowed; the {processes} processes of {settings.name} may need {needed}")
+    what = f"{allowed} allowed; the {needs.processes} processes of {name} may need {needs.files}"
+    for problem in limits.too_few_files(needs, pid):
+        return fail(what, problem.hint)
+    return ok(what)
+
+
+def tasks(subject: Subject) -> Finding:
+    """Whether so many processes and threads may be there. Those of a squad that runs are there already."""
+    needs, name, pid = _needs(subject)
+    for problem in limits.too_few_tasks(needs, needs.tasks if pid else 0):
+        return fail(f"{problem.where}: {problem.what}", problem.hint)
+    return ok(f"{name} may have {needs.processes} processes, {needs.tasks} with their threads")
+
+
+def _needs(subject: Subject) -> tuple[limits.Needs, str, int]:
+    """What the squad needs, its name, and the pid of its launcher, or 0."""
+    settings = subject.settings if isinstance(subject.settings, SquadConfig) else load(default_config())
+    launcher = subject.launcher
+    return limits.needs_of(settings), settings.name, launcher.pid if launcher and launcher.pid else 0

@@ -11,6 +11,7 @@ root or Thespian's admin dies, shows the logs, and ends everything when it is to
     roots      the actor tree that it starts and watches
     signals    what it is told meanwhile
     stream     the logs on standard output
+    printed    what a squad in the background prints, kept to a size
     processes  the mark of a squad's processes: finding them, ending them
     remains    what a squad leaves that could not clean up itself
     account    what a stop left unfinished

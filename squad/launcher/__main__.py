@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -11,10 +12,14 @@ from squad.launcher import program
 
 def main() -> int:
     os.umask(0o077)
+    gc.disable()  # what is loaded stays: no need to look through it again and again
     try:
-        plan, held = program.inheritance(sys.argv)
+        from squad.actors import shared
         from squad.launcher.running import Launcher
 
+        shared.load()
+        plan, held = program.inheritance(sys.argv)
+        gc.enable()
         return Launcher(plan, held).run()
     except SquadError as error:
         program.say(error.message)

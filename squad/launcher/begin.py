@@ -36,6 +36,7 @@ def start(
     returns 0 once every agent is ready. Raises UsageError, ConfigError, HomeError, AlreadyRunningError, StartError,
     and NewerDatabaseError or another StoreError; nothing runs then.
     """
+    from squad.actors import limits
     from squad.actors.recipients import recipients
     from squad.launcher import program, ready
     from squad.launcher.plan import Plan
@@ -44,6 +45,7 @@ def start(
     home = home.resolve()
     settings = _load(config or default_config(), debug)
     only = None if agents is None else _known(agents, settings)
+    limits.require(settings)
     handled = recipients(settings)  # before anything is touched: a class that cannot be an agent leaves no trace
     place = Home(home)
     if notice := place.prepare():

@@ -20,10 +20,6 @@ class Plan:
     only: frozenset[str] | None  # the agents and convoys to start; None: all
     detached: bool
 
-    @property
-    def processes(self) -> int:
-        return most_processes(self.config)
-
     def share(self) -> int:
         """A descriptor which a program that is executed next inherits and gives to ``receive``."""
         descriptor = os.memfd_create("squad-plan", os.MFD_CLOEXEC)
@@ -32,12 +28,6 @@ class Plan:
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.set_inheritable(descriptor, True)
         return descriptor
-
-
-def most_processes(config: SquadConfig) -> int:
-    """The most processes that a squad may come to have: launcher, warden, admin, supervisor, the core, and agents."""
-    core = 8 if config.schedules else 7
-    return core + len(config.agents) + sum(convoy.max for convoy in config.convoys.values())
 
 
 def receive(descriptor: int) -> Plan:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import resource
 import secrets
 import select
 import signal
@@ -20,9 +19,6 @@ from pathlib import Path
 MARK = "SQUAD_MARK"
 
 _PR_SET_CHILD_SUBREAPER = 36
-_MOST_DESCRIPTORS = 65_536
-_SPARE_DESCRIPTORS = 256
-_FOR_EACH_PROCESS = 8  # descriptors in the busiest process, generously
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -138,20 +134,3 @@ def adopt_orphans() -> None:
     """Become the parent of whatever below this process loses its own."""
     if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
-
-
-def raise_descriptor_limit(processes: int) -> str:
-    """Allow as many open files as the hard limit does. Returns a warning if that is little for so many processes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    needed = descriptors_for(processes)
-    if max(soft, most) >= needed or soft == resource.RLIM_INFINITY:
-        return ""
-    return f"up to {processes} processes may need {needed} open files and the limit is {most}: raise it with ulimit -Hn"
-
-
-def descriptors_for(processes: int) -> int:
-    """How many open files the busiest process of so many may need."""
-    return _SPARE_DESCRIPTORS + _FOR_EACH_PROCESS * processes

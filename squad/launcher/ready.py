@@ -36,6 +36,8 @@ def start_in_background(plan: Plan, held: LauncherLock) -> int:
         raise
     program.say(f"{health['squad']} runs in the background: process {pid}, home {plan.home}")
     program.say("squad inspect shows it, squad stop ends it")
+    if health["frozen"]:
+        program.say(f"THE SQUAD IS FROZEN since {health['frozen']['since']}: nothing is handled until squad thaw")
     return 0
 
 

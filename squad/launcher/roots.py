@@ -6,7 +6,7 @@ import os
 import select
 from typing import Any
 
-from squad.actors import reloading
+from squad.actors import accepted
 from squad.actors.protocol import Boot, Booting, StopSquad
 from squad.actors.supervisor import Supervisor
 from squad.actors.transport import open_system
@@ -26,7 +26,7 @@ class Roots:
         self._system = open_system(plan.home / "run", plan.config.runtime.transport)
         try:
             self._supervisor: Any = self._system.create(Supervisor)
-            config, recipients = reloading.kept(plan.home) or (plan.config, plan.recipients)
+            config, recipients = accepted.kept(plan.home) or (plan.config, plan.recipients)
             boot = Boot(str(plan.home), config, generation, recipients, plan.only)
             self._hold(_pid(self._system.ask(self._supervisor, boot, _BOOTS), plan), "the supervisor")
             self._hold(self._system.admin_pid, "Thespian's admin")

@@ -1,7 +1,7 @@
 """The launcher's life: start the actor tree, watch it, start it again when it dies, end it when told to.
 
-It has one thread, as it forks. It waits for signals, for the end of one of the tree's two roots, and for the moment to
-show more of the logs.
+It has one thread, as it forks. It waits for signals, for the end of one of the tree's two roots, and for news in
+the logs.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ import time
 
 from setproctitle import setproctitle
 
-from squad.actors import logs, reloading
+from squad.actors import accepted, limits, logs
 from squad.durations import format_duration
 from squad.errors import SquadError
 from squad.home import Home, created, find
 from squad.launcher import account, processes, remains
 from squad.launcher.lock import LauncherLock
 from squad.launcher.plan import Plan
-from squad.launcher.program import say
+from squad.launcher.printed import Printed
+from squad.launcher.program import output, say
 from squad.launcher.roots import Roots
 from squad.launcher.signals import Interrupted, Signals
-from squad.launcher.stream import EVERY, Stream
+from squad.launcher.stream import Stream
 from squad.launcher.warden import Warden
 from squad.store.times import iso
 
@@ -50,22 +51,23 @@ class Launcher:
         self._roots: Roots | None = None
         self._warden: Warden | None = None
         self._stream: Stream | None = None
-        self._next_look = 0.0  # monotonic; at the logs
+        self._printed: Printed | None = None
 
     def run(self) -> int:
         """The exit status: 0 once it has stopped because it was told to. Raises StartError if it never got to run."""
         self._signals = Signals()
         setproctitle(f"squad: launcher of {self._plan.config.name}")
         processes.adopt_orphans()
-        reloading.forget(self._plan.home)
+        accepted.forget(self._plan.home)
         self._write_lock()
         self._home.last_stop.unlink(missing_ok=True)
         logs.configure(self._plan.home, "launcher", self._plan.config.logging)
         if not self._plan.detached:
             self._greet()
             self._stream = Stream(self._home.logs)
-        if warning := processes.raise_descriptor_limit(self._plan.processes):
-            self._log.warning("%s", warning)
+        else:
+            self._printed = Printed(output(self._plan.home), self._plan.config.logging.max_size)
+        limits.raise_soft()
         try:
             self._live()
         finally:
@@ -87,7 +89,7 @@ class Launcher:
 
     def _grace(self) -> float:
         """Seconds that the squad may take to stop in good order, by the configuration that it runs with now."""
-        reloaded = reloading.kept(self._plan.home)
+        reloaded = accepted.kept(self._plan.home)
         return (reloaded[0] if reloaded is not None else self._plan.config).longest_shutdown
 
     def _greet(self) -> None:
@@ -164,21 +166,17 @@ class Launcher:
             poll.register(handle, select.POLLIN)
         limits = [] if limit is None else [limit]
         if self._stream is not None:
-            limits.append(self._next_look - time.monotonic())
-            if self._stream.blocked_on is not None:
-                poll.register(self._stream.blocked_on, select.POLLOUT)
+            limits += [] if self._stream.due is None else [self._stream.due - time.monotonic()]
+            for descriptor, events in self._stream.awaits():
+                poll.register(descriptor, events)
+        if self._printed is not None:
+            limits.append(self._printed.due - time.monotonic())
         poll.poll(max(0.0, min(limits)) * 1000 if limits else None)
         self._heed_signals()
-        self._show()
-
-    def _show(self) -> None:
-        if self._stream is None:
-            return
-        if time.monotonic() >= self._next_look:
-            self._stream.tick()
-            self._next_look = time.monotonic() + EVERY
-        else:
-            self._stream.push()
+        if self._printed is not None:
+            self._printed.attend()
+        if self._stream is not None:
+            self._stream.attend()
 
     # -- the end ----------------------------------------------------------------------------------------------------
 

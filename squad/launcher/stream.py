@@ -1,4 +1,7 @@
-"""The logs of all processes on standard output, which may be slow or stand still: the launcher never waits for it."""
+"""The logs of all processes on standard output, which may be slow or stand still: the launcher never waits for it.
+
+The kernel tells when a log is written; while nobody writes, nobody looks.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,34 @@ import os
 import select
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from squad.actors.transport.processes import belongs_to_parent
+from squad.launcher.changes import Changes
 from squad.logview import Follower, Writer
 from squad.terminal import colours
 
-EVERY = 0.2  # seconds between two looks at the logs
+_EVERY = 0.2  # seconds between two looks at the logs while they are written
+_SOON = 0.02  # seconds from the first news to the look: the youngest lines would be held back
 
 _MOST = 256 * 1024  # bytes that may wait for a slow reader; the files keep the rest
 _PIECE = 64 * 1024
 
 
 class Stream:
-    """What is logged from now on in ``folder``, on the descriptor ``output``. Call ``tick`` every ``EVERY`` seconds."""
+    """What is logged from now on in ``folder``, on the descriptor ``output``.
+
+    Its owner polls for what ``awaits`` says, no longer than until ``due``, and calls ``attend``.
+    """
 
     def __init__(self, folder: Path, output: int = 1) -> None:
+        try:
+            self._changes: Changes | None = Changes(folder)
+        except OSError:  # too many watches for this user: then it looks a few times a second
+            self._changes = None
+        self._looked = 0.0  # monotonic
+        self.due: float | None = 0.0  # monotonic: of the next look; None: with the next news
         self._follower = Follower(folder)
         self._writer = Writer(colour=colours(output))
         self._output = _without_waiting(output)
@@ -31,16 +46,41 @@ class Stream:
         if self._own:
             belongs_to_parent(self)
 
+    def awaits(self) -> Iterator[tuple[int, int]]:
+        """(descriptor, events of poll) at which ``attend`` has something to do."""
+        if self.due is None and self._changes is not None:
+            yield self._changes.descriptor, select.POLLIN
+        if self.blocked_on is not None:
+            yield self.blocked_on, select.POLLOUT
+
+    def attend(self) -> None:
+        """Do what is due: look at the logs, or only write what waits."""
+        now = time.monotonic()
+        if self.due is None and self._changes is not None and self._changes.take():
+            self.due = max(now + _SOON, self._looked + _EVERY)
+        if self.due is not None and now >= self.due:
+            self._looked = now
+            if self._changes is not None:
+                self._changes.take()
+            more = self.tick()
+            self.due = now + _EVERY if more or self._changes is None else None
+        else:
+            self.push()
+
     @property
     def blocked_on(self) -> int | None:
         """The descriptor that must become writable before more can be shown; None when nothing waits."""
         return self._output if self._waiting else None
 
-    def tick(self) -> None:
-        """Show what is new, as far as the reader takes it."""
-        if not self._broken and len(self._waiting) < _MOST:
-            self._waiting += self._writer.text(self._follower.look()).encode(errors="backslashreplace")
+    def tick(self) -> bool:
+        """Show what is new, as far as the reader takes it. Whether there may be more."""
+        if self._broken:
+            return False
+        full = len(self._waiting) >= _MOST
+        lines = [] if full else self._follower.look()
+        self._waiting += self._writer.text(lines).encode(errors="backslashreplace")
         self.push()
+        return full or bool(lines) or self._follower.holds
 
     def push(self) -> None:
         """Write what waits, as far as the reader takes it."""
@@ -69,6 +109,9 @@ class Stream:
         if self._own:
             os.close(self._output)
             self._own = False
+        if self._changes is not None:
+            self._changes.abandon()
+            self._changes = None
 
 
 def _without_waiting(output: int) -> int:

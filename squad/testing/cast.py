@@ -19,7 +19,7 @@ from squad.actors.gateway.actor import Gateway
 from squad.actors.gateway.bridge import Bridge
 from squad.actors.handlers import Agent
 from squad.actors.mailbox import Broker
-from squad.actors.protocol import Evict
+from squad.actors.protocol import Evict, Held
 from squad.actors.rules import Rules
 from squad.actors.scheduler import Scheduler
 from squad.actors.storage import Storage
@@ -85,6 +85,7 @@ class StagedStorage(Staged, Storage):
             rules,
             self.tell,
             evict=lambda worker, why: self.tell(self._supervisor, Evict(worker, why)),
+            held=lambda holds: self.tell(self._supervisor, Held(holds.text())),
             clock=self.clock,
             stage=self.stage,
         )
@@ -124,7 +125,7 @@ class StagedAgent(Staged, AgentActor):
         runner = self._runner
         if self.dead or runner is None or not runner.is_alive() or self.stage.clock.waits(runner.ident):
             return False
-        return len(self._held) > len(self._outcomes) if self._ready else not self._begun
+        return len(self._held) > self._outbox.ended_by_handlers if self._ready else not self._begun
 
     def doing(self) -> str:
         current = self._runner.current if self._runner is not None else None
@@ -186,7 +187,8 @@ class StagedGateway(Staged, Gateway):
         self._supervisor = supervisor
         self._bridge = Bridge(self._at_once, self.tell)
         self._bridge.storage_at(storage)
-        self.app = self._make_api(home, config).app()
+        self._api = self._make_api(home, config)
+        self.app = self._api.app()
 
     def _at_once(self, call: Callable[[], None]) -> None:
         call()

@@ -18,6 +18,7 @@ from squad.config.schema import SquadConfig
 from squad.durations import parse_duration
 from squad.errors import SquadError
 from squad.home import Home
+from squad.store import waiting
 from squad.store.database import open_reader
 from squad.store.models import Task
 from squad.testing.failures import HandlerError, StuckError
@@ -90,6 +91,11 @@ class RealSquad(Squad):
         """Nothing runs, and nothing that is queued could begin now."""
         ready = (Task.status == "queued") & (Task.not_before.is_null() | (Task.not_before <= time.time()))
         with self._pool.connection() as database:
+            holds = waiting.holds(database)
+            if holds.frozen is not None:
+                ready = Task.id.is_null()  # none
+            elif holds.paused:
+                ready &= Task.recipient.not_in(list(holds.paused))
             return not Task.select().where(ready | (Task.status == "running")).exists(database)
 
     def _ready(self) -> bool:

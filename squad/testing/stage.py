@@ -145,7 +145,8 @@ class Staged(_Actor):
         return self
 
     def tell(self, address: Any, msg: object) -> None:
-        self.stage.tell(address, msg, self)
+        if not self.dead:  # the thread of its handlers may not know yet
+            self.stage.tell(address, msg, self)
 
     def after(self, seconds: float, token: Any) -> None:
         self.stage.at(self.clock.time() + seconds, lambda: self._alive(lambda: self.on_timer(token)))

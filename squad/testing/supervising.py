@@ -9,8 +9,12 @@ from squad.actors.children import ChildSpec
 from squad.actors.handlers import handled_types
 from squad.actors.kinds import agent_class
 from squad.actors.protocol import (
+    Ask,
     Begin,
     Evict,
+    Explain,
+    Explained,
+    Held,
     Inspect,
     Leaving,
     Released,
@@ -43,6 +47,7 @@ class StagedSupervisor:
         self._leaving: dict[str, Leaving] = {}
         self._failures: list[str] = []
         self._core: list[StagedGateway | StagedStorage] = []
+        self._scheduler: StagedScheduler | None = None
         self.agents: dict[str, StagedAgent] = {}  # by the name of agent or worker
         (home / "run" / "hand").mkdir(parents=True, mode=0o700)
 
@@ -60,7 +65,8 @@ class StagedSupervisor:
         for spec in sorted(self._specs(), key=lambda spec: spec.settings is None or spec.settings.command is None):
             self._start(spec)
         if self._config.schedules:
-            self._begin(self._enter(StagedScheduler), ChildSpec("scheduler", "scheduler"), {})
+            self._scheduler = self._enter(StagedScheduler)
+            self._begin(self._scheduler, ChildSpec("scheduler", "scheduler"), {})
         self._stage.pump()
         self.check()
 
@@ -93,10 +99,24 @@ class StagedSupervisor:
                 for agent in self._named(msg.name):
                     self._again(agent, "restarted by hand", charge=False)
                 self._stage.tell(sender, Reply(msg.request), self)
+            case Held() | Explain() | Ask():
+                self._pass_on(msg, sender)
             case Inspect():
                 self._stage.tell(sender, Tree(msg.request, ()), self)
             case Resize() | Reload():
                 self._stage.tell(sender, Reply(msg.request, "squad.testing has no such order in one process"), self)
+
+    def _pass_on(self, msg: Held | Explain | Ask, sender: Any) -> None:
+        match msg:
+            case Held():
+                for other in (self.gateway, self._scheduler):
+                    if other is not None:
+                        self._stage.tell(other, msg, self)
+            case Explain():
+                self._stage.tell(sender, Explained(msg.request, self._about(msg.recipient)), self)
+            case Ask():
+                for agent in [agent for agent in self.agents.values() if agent.worker == msg.worker]:
+                    self._stage.tell(agent, Ask(msg.request, msg.worker, sender), self)
 
     def ended(self, agent: StagedAgent) -> None:
         """An agent has left on purpose."""
@@ -124,6 +144,21 @@ class StagedSupervisor:
         if not found:
             raise KeyError(f"there is no agent {name!r}; there are: {', '.join(self.agents)}")
         return found
+
+    def _about(self, recipient: str) -> dict[str, Any]:
+        """As ``squad.actors.explaining`` has it: here everybody is well."""
+        settings = self._config.recipients.get(recipient)
+        workers = [agent for agent in self.agents.values() if agent.spec.recipient == recipient]
+        well = {"state": "ready", "last_error": "", "hand": None}
+        return {
+            "known": settings is not None,
+            "stopping": False,
+            "storage": {"state": "ready"},
+            "timeout": None if settings is None else settings.timeout,
+            "attempts": None if settings is None else settings.retry.max_attempts,
+            "shut": False,
+            "workers": [{"name": agent.name, "worker": agent.worker, **well} for agent in workers],
+        }
 
     def _start(self, spec: ChildSpec) -> None:
         extra: dict[str, Any] = {"recipients": self._recipients}

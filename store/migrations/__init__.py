@@ -16,12 +16,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from squad.errors import NewerDatabaseError, StoreError
-from squad.store.migrations import m0001_initial, m0002_ends_and_replies
+from squad.store.migrations import m0001_initial, m0002_ends_and_replies, m0003_totals, m0004_machine_samples
 from squad.store.times import iso
 
 Migration = Callable[[sqlite3.Connection], None]
 
-MIGRATIONS: tuple[Migration, ...] = (m0001_initial.up, m0002_ends_and_replies.up)
+MIGRATIONS: tuple[Migration, ...] = (
+    m0001_initial.up,
+    m0002_ends_and_replies.up,
+    m0003_totals.up,
+    m0004_machine_samples.up,
+)
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS schema_version (

@@ -34,7 +34,7 @@ class Post:
 
     def until(self, look: Callable[[], T]) -> T:
         with self._changed:
-            assert self._changed.wait_for(look, timeout=10), f"did not come; sent: {dict(self.sent)}"
+            assert self._changed.wait_for(look, timeout=30), f"did not come; sent: {dict(self.sent)}"
             return look()
 
     def leases(self, address: str) -> list[Lease]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.actors.conftest import AGENTS
@@ -22,7 +23,7 @@ agents:
     restarts: {intensity: 50}
     retry: {max_attempts: 2, backoff: 10ms, cap: 20ms}
   two: {class: "AGENTS:Worker", send_rate: none, restarts: {intensity: 50}}
-  brief: {class: "AGENTS:Worker", timeout: 300ms, retry: {max_attempts: 1}, restarts: {intensity: 0}}
+  brief: {class: "AGENTS:Worker", timeout: 1s, retry: {max_attempts: 1}, restarts: {intensity: 0}}
   slow: {class: "AGENTS:Worker", send_rate: {per_minute: 60, burst: 3}}
   taking: {class: "AGENTS:Worker", handle_rate: {per_minute: 600, burst: 1}}
 """
@@ -120,18 +121,19 @@ def test_a_handler_past_its_time_out_is_ended_without_spending_restarts(squad: R
     for number in (1, 2):  # with an intensity of 0 a second restart would quarantine it
         row = ended(squad, "brief", how="sleep", seconds=60, path=str(tmp_path / str(number)))
         assert row["status"] == "failed"
-        assert "longer than its time-out of 0.3 s" in row["error_message"]
+        assert "longer than its time-out of 1 s" in row["error_message"]
     assert result(squad, "brief", "echo", {"text": "again"})["text"] == "again"
 
 
 def test_a_busy_agent_answers_and_shows_what_it_does(squad: RunningSquad, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
-    task = squad.send("two", "misbehave", {"how": "sleep", "seconds": 3, "path": str(begun)})
+    task = squad.send("two", "misbehave", {"how": "wait", "path": str(begun)})
     eventually(begun.exists, "the handler has begun")
     row = eventually(lambda: (r := squad.tree()["two"])["state"] == "busy" and r, "busy")
     assert row["current"]["id"] == task
     assert row["current"]["type"] == "misbehave"
     assert row["in_hand"] >= 1
+    (tmp_path / "begun.end").touch()
     squad.wait(task)
     eventually(lambda: squad.tree()["two"]["state"] == "idle", "idle again")
 
@@ -149,9 +151,10 @@ def test_a_key_sends_once(squad: RunningSquad) -> None:
 
 def test_the_order_is_priority_then_age(squad: RunningSquad, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
-    squad.send("one", "misbehave", {"how": "sleep", "seconds": 0.5, "path": str(begun)})
+    squad.send("one", "misbehave", {"how": "wait", "path": str(begun)})
     eventually(begun.exists, "the handler has begun")
     tasks = {p: squad.send("one", "echo", {"text": str(p)}, priority=p) for p in (9, 5, 1)}
+    (tmp_path / "begun.end").touch()
     for task in tasks.values():
         squad.wait(task)
     started = {p: json.loads(squad.task(task)["result"])["at"] for p, task in tasks.items()}
@@ -179,8 +182,7 @@ def test_a_handle_rate_spaces_what_is_taken_on(squad: RunningSquad) -> None:
 def test_a_frozen_agent_is_no_obstacle_to_the_tree(squad: RunningSquad) -> None:
     pid = squad.kill("two", signal.SIGSTOP)
     try:
-        began = time.monotonic()
         assert "two" in squad.tree()
-        assert time.monotonic() - began < 1
+        assert psutil.Process(pid).status() == psutil.STATUS_STOPPED, "the answer came without it"
     finally:
         squad.signal(pid, signal.SIGCONT)

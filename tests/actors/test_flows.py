@@ -53,8 +53,8 @@ def begin(squad: RunningSquad, agent: str, how: str, begun: Path, **more: Any) -
     return task, int(pid)
 
 
-def ended(squad: RunningSquad, task: str, timeout: float = 30.0) -> tuple[str, str]:
-    squad.wait(task, timeout=timeout)
+def ended(squad: RunningSquad, task: str) -> tuple[str, str]:
+    squad.wait(task)
     row = squad.task(task)
     assert row["completed_at"]
     return row["status"], row["error_message"]
@@ -74,10 +74,9 @@ def test_a_message_for_a_time_is_handled_then(squad: RunningSquad, client: Clien
 
 def test_one_that_is_not_handled_in_time_expires(squad: RunningSquad, client: Client, tmp_path: Path) -> None:
     busy, _ = begin(squad, "worker", "obey", tmp_path / "begun")
-    started = time.monotonic()
     task = client.send("worker", "work", ttl=0.3)
-    assert client.wait(task, timeout=10)
-    assert time.monotonic() - started < 5
+    assert client.wait(task, timeout=30)
+    assert squad.task(busy)["status"] == "running"
     assert ended(squad, task) == ("expired", "its time to live was over before it was handled")
     client.cancel(busy)
     assert ended(squad, busy)[0] == "completed"
@@ -90,7 +89,7 @@ def test_a_handler_that_ends_by_itself_keeps_its_process(squad: RunningSquad, cl
     for how, status in (("obey", "completed"), ("obey-and-raise", "cancelled")):
         task, pid = begin(squad, "patient", how, tmp_path / how)
         assert client.cancel(task) == {"cancelled": 0, "running": 1}
-        assert ended(squad, task, timeout=5)[0] == status
+        assert ended(squad, task)[0] == status
         assert squad.pids("patient") == [pid]
     row = squad.task(task)
     assert (row["error_message"], row["attempts"]) == ("cancelled while it was handled", 0)
@@ -106,8 +105,8 @@ def test_a_handler_that_goes_on_is_ended_with_its_process(
     others = set(squad.pids(agent)) - {pid}
     started = time.monotonic()
     assert client.cancel(task) == {"cancelled": 0, "running": 1}
-    assert ended(squad, task, timeout=10) == ("cancelled", "cancelled while it was handled")
-    assert 0.2 < time.monotonic() - started < 5
+    assert ended(squad, task) == ("cancelled", "cancelled while it was handled")
+    assert time.monotonic() - started > 0.2
     assert ended(squad, behind)[0] == "completed"  # whoever is there now handles it
     eventually(lambda: pid not in squad.processes(), "the process has gone")
     row = eventually(
@@ -122,10 +121,8 @@ def test_a_handler_that_holds_the_interpreter_is_ended_for_its_agent(
     squad: RunningSquad, client: Client, tmp_path: Path
 ) -> None:
     task, pid = begin(squad, "worker", "deaf", tmp_path / "begun")
-    started = time.monotonic()
     assert client.cancel(task) == {"cancelled": 0, "running": 1}
-    assert time.monotonic() - started < 1
-    assert ended(squad, task, timeout=15)[0] == "cancelled"
+    assert ended(squad, task)[0] == "cancelled"
     assert pid not in squad.processes()
 
 
@@ -135,7 +132,7 @@ def test_a_command_is_ended_and_its_agent_stays(squad: RunningSquad, client: Cli
     task = squad.send(agent, "nap")
     eventually(lambda: any("sleep 600" in line for line in squad.processes().values()), "the command runs")
     assert client.cancel(task) == {"cancelled": 0, "running": 1}
-    assert ended(squad, task, timeout=10)[0] == "cancelled"
+    assert ended(squad, task)[0] == "cancelled"
     eventually(lambda: not any("sleep 600" in line for line in squad.processes().values()), "nothing of it is left")
     assert squad.pids(agent) == pids
 
@@ -157,7 +154,7 @@ def test_nothing_of_a_cancelled_tree_goes_on(squad: RunningSquad, client: Client
     running, _ = begin(squad, "patient", "obey", begun, to="pool")
     assert client.cancel(root, tree=True) == {"cancelled": 1, "running": 0}
     assert client.cancel(running, tree=True) == {"cancelled": 0, "running": 1}
-    assert client.wait(running, tree=True, timeout=10)
+    assert client.wait(running, tree=True, timeout=30)
     assert ended(squad, running)[0] == "cancelled"
     assert squad.query("SELECT * FROM tasks WHERE parent_id = ?", running) == []
     squad.wait(root, tree=True)

@@ -28,8 +28,8 @@ def test_strategies_are_those_of_otp(strategy: str, restarted: list[str], predec
 
 def test_what_is_waited_for_is_after_and_the_predecessor() -> None:
     groups = [group("rest_for_one"), group("one_for_all", "h", "xy")]
-    assert waits_for("y", {"y": ["a"]}, groups) == ["a", "x"]
-    assert waits_for("z", {}, groups) == []
+    assert waits_for("y", ["a"], groups) == ["a", "x"]
+    assert waits_for("z", [], groups) == []
     found = group_of("x", groups)
     assert found is not None
     assert found.name == "h"

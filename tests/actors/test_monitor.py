@@ -34,6 +34,20 @@ def test_a_convoy_grows_with_waiting_work_and_shrinks_after_it(start: Start) -> 
     assert "idle" in resizes[-1]["reason"]
 
 
+def test_what_waits_for_a_paused_convoy_does_not_let_it_grow(start: Start) -> None:
+    squad = start(
+        CONFIG.replace("monitor:", '  other: {class: "AGENTS:Pool", min: 1, max: 2, memory_per_worker: 1MB}\nmonitor:')
+    )
+    squad.cli("pause", "pool")
+    for name in ("pool", "other"):
+        for _ in range(25):
+            squad.send(name, "misbehave", {"how": "", "seconds": 0.4})
+    eventually(lambda: squad.tree().get("other", {}).get("size") == 2, "the other has grown")
+    assert squad.tree()["pool"]["target"] == 1
+    squad.cli("resume", "pool")
+    eventually(lambda: workers(squad) >= 2, "now it grows")
+
+
 def test_a_size_set_by_hand_stays_until_auto(start: Start) -> None:
     squad = start(CONFIG)
     squad.cli("convoy", "resize", "pool", "2")

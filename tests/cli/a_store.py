@@ -7,6 +7,7 @@ from typing import Any
 
 from squad.events import Event
 from squad.ids import new_id
+from squad.store.holds import KEY, Holds
 from squad.store.rows import Lease, NewTask, Outcome
 from squad.store.writer import Writer
 
@@ -49,6 +50,10 @@ class Story:
 
     def running(self, task_id: str) -> None:
         self._claimed(task_id)
+
+    def held(self, holds: Holds) -> None:
+        with self.writer.transaction():
+            self.writer.put([(KEY, holds.text())], self._tick())
 
     def recorded(self, *events: Event) -> None:
         with self.writer.transaction():

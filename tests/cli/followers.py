@@ -51,5 +51,5 @@ class Following:
             self.process.send_signal(sig)
         with self.process.stderr:
             said = self.process.stderr.read()
-        self._reader.join(20)
-        return self.process.wait(20), said
+        self._reader.join(60)
+        return self.process.wait(60), said

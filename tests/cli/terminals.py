@@ -37,7 +37,7 @@ class OnTerminal:
         os.close(theirs)
         self.screen = ""
 
-    def read_until(self, condition: Callable[[str], bool], timeout: float = 20.0) -> None:
+    def read_until(self, condition: Callable[[str], bool], timeout: float = 60.0) -> None:
         deadline = time.monotonic() + timeout
         while not condition(self.screen):
             assert time.monotonic() < deadline, f"not seen within {timeout:g} s: {self.screen!r}"
@@ -53,7 +53,7 @@ class OnTerminal:
         while self._read():
             pass
         os.close(self._mine)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def _read(self) -> bool:
         if not select.select([self._mine], [], [], 0.2)[0]:

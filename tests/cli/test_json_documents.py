@@ -12,16 +12,24 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from squad.actors import why
+from squad.actors.reasons import Facts
 from squad.actors.tree import supervisor_row
+from squad.benchmark.memory import Reading
+from squad.benchmark.running import Step
+from squad.errors import StartError
 from squad.events import event
 from squad.launcher import Stopped, Unfinished
 from squad.launcher.begin import default_config
-from squad.store.database import PoolStats
+from squad.store import waiting
+from squad.store.database import PoolStats, open_reader
+from squad.store.holds import Freeze, Holds, Pause
 from tests.cli.a_store import Story
 from tests.cli.a_tree import ago, row, tree
 from tests.cli.conftest import Run
 from tests.cli.fake_gateway import FakeGateway
 from tests.cli.test_schedule import SCHEDULE
+from tests.cli.test_verify import report
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "json.md"
 MESSAGE = "`squad message list`"  # a section that says so has all fields of a message too
@@ -40,6 +48,7 @@ DESCRIBED = described()
 OF_A_MESSAGE = {path.removeprefix("messages[].") for path in DESCRIBED["squad message list"]}
 OF_AN_ACTOR = {path.removeprefix("actors[].") for path in DESCRIBED["squad inspect"] if path.startswith("actors[].")}
 OF_A_CONVOY = {path.removeprefix("convoys[].") for path in DESCRIBED["squad convoy list"] if path.startswith("convoys")}
+HELD = {"kind": "paused", "since": "2026-01-31T09:30:00.250Z", "by": None, "reason": None}
 # Data of the user's own, or described elsewhere: no fields of ours below these.
 OPAQUE = {"payload", "result", "config", "schema", "resizes[].readings", "events[].detail"}
 
@@ -97,12 +106,13 @@ def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.
     story.failed(bad, attempts=2)
     story.resized("checker", 2, 3, "40 messages wait")
     story.recorded(event("edited", bad, agent="checker", type="check_file"))
+    waits, runs = _on_hold(story)
     current = {"id": root, "type": "scan", "since": ago(1)}
     convoy = {"size": 1, "target": 2, "min": 1, "max": 2, "pinned": True, "reason": ""}
     actors = [
         row("supervisor", "supervisor", parent=None, state="ready"),
         row("checker", "convoy", state="resizing", **convoy),
-        row("checker-1", "worker", parent="checker", current=current),
+        row("checker-1", "worker", parent="checker", current=current, held=HELD),
     ]
     gateway.on("GET /v1/tree", (200, tree() | {"actors": actors}))
     gateway.on(f"GET /v1/messages/{root}/wait", (200, {"done": True}))
@@ -138,6 +148,7 @@ def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.
         "config schema",
     ):
         made.add(f"squad {section}", run(*section.split(), "-o", "json"))
+    _add_holds(made, run, gateway, waits, runs)
     made.add("squad message show", run("message", "show", root, "-o", "json"))
     made.add("squad message show", run("message", "show", bad, "-o", "json"))
     _add_desk(made, run, gateway, bad)
@@ -155,15 +166,35 @@ def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.
     made.add("squad config show", run("config", "show", "-o", "json"))
     made.add("squad config check", run("config", "check", "-o", "json"))
     made.add("squad config check", run("config", "check", "missing.yaml", "-o", "json"))
-    gateway.vanish()
-    gateway.release_lock()
-    unfinished = [{"agent": "a", "id": "i", "type": "t"}]
-    gateway.home.last_stop.write_text(json.dumps({"at": ago(1), "forced": False, "unfinished": unfinished}))
-    made.add("squad status", run("status", "-o", "json"))
-    _add_logs(made, run, gateway)
-    gateway.home.path.chmod(0o755)
-    made.add("squad doctor", run("doctor", "--fix", "-o", "json"))
+    _add_stopped(made, run, gateway, monkeypatch)
     return made
+
+
+def _on_hold(story: Story) -> tuple[str, str]:
+    """A message that waits and one that runs, in a squad that is frozen."""
+    waits, runs = story.sent("scanner", "scan"), story.sent("checker", "scan")
+    story.running(runs)
+    story.held(Holds({"scanner": Pause(1.7e9)}, Freeze(1.7e9)))
+    return waits, runs
+
+
+def _add_holds(made: Documents, run: Run, gateway: FakeGateway, *tasks: str) -> None:
+    """What is on hold, and why messages wait."""
+    held = {"since": ago(1), "by": "root", "reason": None}
+    gateway.on("GET /v1/holds", (200, {"frozen": held, "paused": [{"name": "a", **held}, {"name": "b", **held}]}))
+    gateway.on("POST /v1/pause", (200, {"paused": ["a"]}))
+    gateway.on("POST /v1/resume", (200, {"resumed": ["a"]}))
+    gateway.on("POST /v1/freeze", (200, {"already": False}))
+    gateway.on("POST /v1/thaw", (200, {"thawed": True}))
+    made.add("squad pause", run("pause", "a", "b", "-o", "json"))
+    made.add("squad resume", run("resume", "a", "b", "-o", "json"))
+    made.add("squad freeze", run("freeze", "-o", "json"))
+    made.add("squad thaw", run("thaw", "-o", "json"))
+    for task in tasks:
+        with open_reader(gateway.home.database) as pool, pool.connection() as database:
+            found = why.document(Facts(1.8e9, waiting.look(database, task, 1.8e9)))
+        gateway.on(f"GET /v1/messages/{task}/why", (200, {**found, "result": None}))
+        made.add("squad inspect --why", run("inspect", "--why", task, "-o", "json"))
 
 
 def _add_desk(made: Documents, run: Run, gateway: FakeGateway, task: str) -> None:
@@ -176,6 +207,41 @@ def _add_desk(made: Documents, run: Run, gateway: FakeGateway, task: str) -> Non
     for verb in ("retry", "drop"):
         gateway.on(f"POST /v1/dead/{verb}", (200, {"count": 1, "ids": [task]}))
         made.add(f"squad dead {verb}", run("dead", verb, task, "-o", "json"))
+
+
+def _add_stopped(made: Documents, run: Run, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the squad does not run any more."""
+    gateway.vanish()
+    gateway.release_lock()
+    unfinished = [{"agent": "a", "id": "i", "type": "t"}]
+    gateway.home.last_stop.write_text(json.dumps({"at": ago(1), "forced": False, "unfinished": unfinished}))
+    made.add("squad status", run("status", "-o", "json"))
+    _add_logs(made, run, gateway)
+    gateway.home.path.chmod(0o755)
+    made.add("squad doctor", run("doctor", "--fix", "-o", "json"))
+    monkeypatch.setattr("squad.verify.verify", lambda plan, folder, told: report(plan, "lost: m1"))
+    monkeypatch.setattr("tempfile.tempdir", str(gateway.home.path.parent))
+    made.add("squad verify", run("verify", "-o", "json"))
+    _add_benchmark(made, run, gateway.home.path.parent, monkeypatch)
+
+
+def _add_benchmark(made: Documents, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With measurements that measure nothing."""
+
+    def fails() -> dict[str, float]:
+        raise StartError("no room")
+
+    steps = [Step("many", 200, 1, lambda: {"ready_seconds": 3.0}), Step("idle", 50, 0, fails)]
+    reading = Reading(1, 1, "agents", 1, 10.0, 12.0, 11.0)
+    monkeypatch.setattr("squad.benchmark.running.steps", lambda *_: steps)
+    monkeypatch.setattr("squad.benchmark.memory.measure", lambda *_: [reading._replace(run=n) for n in range(8)])
+    for name in ("a.json", "b.json"):
+        made.add("squad benchmark run", run("benchmark", "run", "--output", str(folder / name), "-o", "json"))
+    files = ("--file", str(folder / "a.json"), "--compare", str(folder / "b.json"))
+    made.add("squad benchmark report", run("benchmark", "report", *files, "-o", "json"))
+    (folder / "b.json").write_text((folder / "b.json").read_text().replace('"FULL"', '"NORMAL"'))
+    made.add("squad benchmark report", run("benchmark", "report", *files, "-o", "json"))
+    made.add("squad benchmark memory", run("benchmark", "memory", "--agents", "1", "-o", "json"))
 
 
 def _add_logs(made: Documents, run: Run, gateway: FakeGateway) -> None:
@@ -217,4 +283,4 @@ def test_every_command_with_documents_has_a_section() -> None:
     from tests.cli.test_program import COMMANDS
 
     with_documents = {path for path, command in COMMANDS if any("--output" in p.opts for p in command.params)}
-    assert with_documents | {"squad send --batch"} == set(DESCRIBED)
+    assert with_documents | {"squad send --batch", "squad inspect --why"} == set(DESCRIBED)

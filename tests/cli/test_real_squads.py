@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -32,8 +31,18 @@ convoys:
 
 @pytest.fixture
 def squad(tmp_path: Path) -> Iterator[RunningSquad]:
-    (tmp_path / "squad.yaml").write_text(CONFIG)
-    with RunningSquad(tmp_path / ".squad", tmp_path / "squad.yaml") as running:
+    """A squad for one test, which may stop it, and look at all of its messages."""
+    yield from running_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSquad]:
+    yield from running_in(tmp_path_factory.mktemp("shared"))
+
+
+def running_in(folder: Path) -> Iterator[RunningSquad]:
+    (folder / "squad.yaml").write_text(CONFIG)
+    with RunningSquad(folder / ".squad", folder / "squad.yaml") as running:
         yield running
 
 
@@ -135,6 +144,10 @@ class TestDesk:
 
 
 class TestCancel:
+    @pytest.fixture
+    def squad(self, shared: RunningSquad) -> RunningSquad:
+        return shared
+
     def test_one_that_waits(self, squad: RunningSquad) -> None:
         task = squad.send("worker", "echo", delay=3600)
         assert document(squad, "message", "cancel", task[-12:])["cancelled"] == 1
@@ -143,6 +156,7 @@ class TestCancel:
 
     def test_one_whose_handler_listens(self, squad: RunningSquad, tmp_path: Path) -> None:
         running = tmp_path / "running"
+        worker = squad.tree()["worker"]["pid"]
         task = squad.send("worker", "misbehave", {"how": "sleep-unless-cancelled", "seconds": 60, "path": str(running)})
         eventually(running.exists, "its handler runs")
         assert document(squad, "message", "cancel", task) == {
@@ -150,18 +164,17 @@ class TestCancel:
         }  # fmt: skip
         squad.wait(task)
         assert status_of(squad, task) in ("completed", "cancelled")
-        assert squad.tree()["worker"]["restarts"] == 0
+        assert squad.tree()["worker"]["pid"] == worker
 
     def test_one_whose_handler_does_not(self, squad: RunningSquad, tmp_path: Path) -> None:
         running = tmp_path / "running"
         task = squad.send("worker", "misbehave", {"how": "sleep", "seconds": 600, "path": str(running)})
         eventually(running.exists, "its handler runs")
         squad.cli("message", "cancel", task)
-        squad.wait(task, timeout=10)
+        squad.wait(task)
         assert status_of(squad, task) == "cancelled"
         squad.wait(squad.send("worker", "echo"))
-        (cancelled,) = document(squad, "events", "--kind", "cancelled")["events"]
-        assert cancelled["subject"] == task
+        assert document(squad, "events", "--kind", "cancelled", "--tail", "1")["events"][0]["subject"] == task
 
     def test_a_tree(self, squad: RunningSquad, tmp_path: Path) -> None:
         running = tmp_path / "running"
@@ -169,38 +182,43 @@ class TestCancel:
         eventually(running.exists, "its handler runs")
         root = squad.send("worker", "fan_out", {"to": "worker", "number": 50}, priority=1)
         squad.cli("message", "cancel", blocker)
-        eventually(lambda: squad.counts().get(("fan_out", "completed")) == 1, "it has sent all")
+        squad.wait(root)
         squad.cli("message", "cancel", root, "--tree", status=None)
         squad.wait(root, tree=True)
-        ended = {status: count for (kind, status), count in squad.counts().items() if kind == "echo"}
-        assert sum(ended.values()) == 50
+        ended = [row["status"] for row in squad.query("SELECT status FROM tasks WHERE parent_id = ?", root)]
+        assert len(ended) == 50
         assert set(ended) <= {"completed", "cancelled"}
 
 
 class TestTimes:
+    @pytest.fixture
+    def squad(self, shared: RunningSquad) -> RunningSquad:
+        return shared
+
     def test_in_the_past(self, squad: RunningSquad) -> None:
+        before = squad.counts()
         told = squad.cli("send", "worker", "echo", "--at", "2001-01-31T09:30", status=2)
         assert "passed" in told.stderr
-        assert squad.counts() == {}
+        assert squad.counts() == before
 
     def test_a_time_and_a_time_to_live(self, squad: RunningSquad) -> None:
-        at = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
-        later = squad.cli("send", "worker", "echo", "--at", at).stdout.strip()
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        later = squad.cli("send", "worker", "echo", "--at", tomorrow.isoformat()).stdout.strip()
         assert status_of(squad, later) == "queued"
         shown = document(squad, "message", "show", later)
-        assert datetime.fromisoformat(shown["not_before"]).timestamp() == pytest.approx(
-            datetime.fromisoformat(at).timestamp(), abs=0.002
-        )
-        squad.wait(later)
-        assert json.loads(squad.task(later)["result"])["at"] >= datetime.fromisoformat(at).timestamp()
+        assert datetime.fromisoformat(shown["not_before"]).timestamp() == pytest.approx(tomorrow.timestamp(), abs=0.002)
+        soon = datetime.now(UTC) + timedelta(seconds=3)
+        task = squad.cli("send", "worker", "echo", "--at", soon.isoformat()).stdout.strip()
+        squad.wait(task)
+        assert json.loads(squad.task(task)["result"])["at"] >= soon.timestamp()
 
     def test_what_nobody_takes_in_time_expires(self, squad: RunningSquad, tmp_path: Path) -> None:
         running = tmp_path / "running"
-        squad.send("worker", "misbehave", {"how": "sleep", "seconds": 600, "path": str(running)})
+        blocker = squad.send("worker", "misbehave", {"how": "sleep", "seconds": 600, "path": str(running)})
         eventually(running.exists, "its handler runs")
-        begun = time.monotonic()
         done = squad.cli("send", "worker", "echo", "--ttl", "300ms", "--wait", status=1)
         assert "expired" in done.stderr
-        assert time.monotonic() - begun < 10
         (expired,) = document(squad, "events", "--kind", "expired")["events"]
         assert "time to live" in expired["detail"]["error"]
+        squad.cli("message", "cancel", blocker)
+        squad.wait(blocker)

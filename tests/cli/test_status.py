@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from squad.home import Home
+from squad.store.holds import Freeze, Holds, Pause
 from tests.cli.a_store import Story
 from tests.cli.a_tree import ago, row, saved, tree
 from tests.cli.conftest import Run
@@ -56,6 +58,16 @@ class TestStatus:
         document = json.loads(run("status", "-o", "json").stdout)
         assert (document["ready"], document["agents"]) == (True, {"ready": 1, "total": 2})
         assert [entry["name"] for entry in document["not_ready"]] == ["reporter"]
+
+    def test_what_is_on_hold(self, run: Run, gateway: FakeGateway, story: Story) -> None:
+        gateway.on("GET /v1/tree", (200, tree() | {"actors": [row("scanner")]}))
+        held = Holds({"scanner": Pause(story.now, "root", "a look")}, Freeze(story.now, reason="wrong numbers"))
+        story.held(held)
+        stdout = run("status").stdout
+        assert re.search(r"^paused +scanner \(for .*, by root: a look\)$", stdout, re.MULTILINE)
+        assert re.search(r"^THE SQUAD IS FROZEN \(for .*: wrong numbers\): nothing is handled", stdout, re.MULTILINE)
+        document = json.loads(run("status", "-o", "json").stdout)
+        assert {key: document[key] for key in ("frozen", "paused")} == held.document()
 
     def test_how_the_store_is_read(self, run: Run, gateway: FakeGateway) -> None:
         gateway.on("GET /v1/tree", (200, tree()))
@@ -111,7 +123,22 @@ class TestQueue:
             ["b", "5", "2", "2", "1", "0", "0"],
         ]
         agents = json.loads(run("queue", "-o", "json").stdout)["agents"]
-        assert agents[0] == {"agent": "a", "queued": 1, "high": 0, "normal": 1, "low": 0, "delayed": 1, "running": 1}
+        numbers = {"queued": 1, "high": 0, "normal": 1, "low": 0, "delayed": 1, "running": 1}
+        assert agents[0] == {"agent": "a", **numbers, "held": None}
+
+    def test_who_is_on_hold(self, run: Run, story: Story) -> None:
+        story.sent("b", "t")
+        story.held(Holds({"a": Pause(story.now, "root", "a look")}))
+        lines = [line.split() for line in run("queue").stdout.splitlines()]
+        assert lines[0][-1] == "HELD"
+        assert [(line[0], line[-1]) for line in lines[1:]] == [("a", "paused"), ("b", "-")]
+        document = json.loads(run("queue", "-o", "json").stdout)
+        assert [agent["held"] for agent in document["agents"]] == ["paused", None]
+        assert (document["frozen"], document["paused"][0]["reason"]) == (None, "a look")
+        story.held(Holds(frozen=Freeze(story.now)))
+        result = run("queue")
+        assert result.stdout.splitlines()[1].split()[-1] == "frozen"
+        assert "THE SQUAD IS FROZEN" in result.stderr
 
     def test_nothing_waits(self, run: Run, story: Story) -> None:
         result = run("queue")

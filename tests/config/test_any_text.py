@@ -32,7 +32,7 @@ SOME_YAML = st.lists(st.sampled_from(PARTS), max_size=40).map("".join)
 
 
 @given(SOME_YAML | st.text())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_any_text_loads_or_is_refused(text: str) -> None:
     _loads_or_refuses(text)
 
@@ -47,6 +47,6 @@ STRUCTURES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | s
 
 
 @given(st.dictionaries(KEYS, STRUCTURES, max_size=6))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_structure_loads_or_is_refused(data: object) -> None:
     _loads_or_refuses(yaml.safe_dump(data, allow_unicode=True))

@@ -120,7 +120,7 @@ SQUADS = st.builds(
 
 
 @given(SQUADS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_what_is_shown_loads_to_an_equal_configuration(config: SquadConfig) -> None:
     text = reference.show_yaml(config)
     assert parse(text, name="shown", base_dir=Path()) == config

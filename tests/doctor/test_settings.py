@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from squad.actors.limits import needs_of
 from squad.config.load import load
 from squad.doctor import Subject, Verdict, settings
-from squad.launcher.plan import most_processes
-from squad.launcher.processes import descriptors_for
 
 AGENTS = """
 from squad import Agent, Context, handles, message
@@ -76,8 +75,7 @@ print(found.verdict, found.what, found.todo, sep="\\n")
 @pytest.mark.parametrize(("beyond", "verdict"), [(-1, "fail"), (0, "ok")])
 def test_open_files(subject: Subject, config: Path, workers: int, beyond: int, verdict: str) -> None:
     config.write_text(f"{CONFIG}convoys:\n  c:\n    class: ./agents.py:A\n    min: 1\n    max: {workers}\n")
-    processes = most_processes(load(config))
-    needed = descriptors_for(processes)
+    processes, needed, _tasks = needs_of(load(config))
     assert processes > workers
     command = [sys.executable, "-c", LOOK, str(subject.home.path), str(needed + beyond)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=config.parent)
@@ -85,4 +83,4 @@ def test_open_files(subject: Subject, config: Path, workers: int, beyond: int, v
     assert said == verdict
     assert what.startswith(f"{needed + beyond} ")
     assert f"the {processes} processes of a squad may need {needed}" in what
-    assert (f"ulimit -Hn {needed}" in todo) is (verdict == "fail")
+    assert (f"ulimit -n {needed}" in todo) is (verdict == "fail")

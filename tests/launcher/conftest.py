@@ -15,7 +15,9 @@ from squad import Agent, Context, handles, message
 
 @message("nap")
 class Nap:
-    seconds: float
+    seconds: float = 0.0
+    until: str = ""
+    """A file that somebody makes."""
 
 
 @message("leave")
@@ -27,6 +29,8 @@ class Sleeper(Agent):
     @handles(Nap)
     def nap(self, msg: Nap, ctx: Context) -> str:
         time.sleep(msg.seconds)
+        while msg.until and not Path(msg.until).exists():
+            time.sleep(0.01)
         return "rested"
 
     @handles(Leave)
@@ -47,11 +51,12 @@ supervision:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """A squad with one agent, ``sleeper``, which takes ``nap`` and ``leave``; handlers have 20 s at a stop."""
+    """A squad with one agent, ``sleeper``, which takes ``nap`` and ``leave``; at a stop handlers have longer than any
+    test waits."""
     return write_config(tmp_path)
 
 
-def write_config(folder: Path, shutdown: str = "20s") -> Path:
+def write_config(folder: Path, shutdown: str = "10m") -> Path:
     (folder / "agents.py").write_text(AGENTS)
     path = folder / "squad.yaml"
     path.write_text(CONFIG.format(shutdown=shutdown))

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -78,9 +77,7 @@ def test_a_forked_child_does_not_keep_it(tmp_path: Path) -> None:
         os.read(read, 1)
         os._exit(0)
     held.abandon()
-    began = time.monotonic()
     lock.acquire(tmp_path).release()
-    assert time.monotonic() - began < 0.4
     os.close(write)
     os.close(read)
     os.waitpid(child, 0)

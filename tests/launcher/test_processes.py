@@ -101,24 +101,6 @@ def test_a_stopped_process_is_ended_too(tmp_path: Path, start: Start) -> None:
     assert processes.end_marked(tmp_path, 5.0) == (1, 0)
 
 
-LIMITS = """
-import resource
-from squad.launcher.processes import raise_descriptor_limit
-resource.setrlimit(resource.RLIMIT_NOFILE, (100, {hard}))
-print(repr(raise_descriptor_limit({processes})))
-print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-"""
-
-
-@pytest.mark.parametrize(("hard", "count", "warns"), [(4000, 10, False), (300, 10, True), (4000, 1000, True)])
-def test_the_limit_of_open_files_is_raised_and_said_when_too_low(hard: int, count: int, warns: bool) -> None:
-    program = LIMITS.format(hard=hard, processes=count)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    warning, soft = done.stdout.splitlines()
-    assert int(soft) == hard
-    assert ("raise it with ulimit -Hn" in warning) is warns
-
-
 ADOPTS = """
 import os, signal, sys, time
 from squad.launcher import processes

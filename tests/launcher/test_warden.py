@@ -23,7 +23,7 @@ def test_a_killed_launcher_leaves_no_program_of_an_agent_behind(tmp_path: Path) 
         assert program in squad.processes()
         squad.launcher.kill()
         squad.launcher.wait()
-        squad.assert_nothing_left(timeout=1.0)
+        squad.assert_nothing_left()
     finally:
         squad.end_everything()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,7 +39,7 @@ def gateway(tmp_path: Path) -> Iterator[FakeGateway]:
 
 @pytest.fixture
 def squad(gateway: FakeGateway) -> Iterator[Client]:
-    with Client(gateway.home, patience=2) as client:
+    with Client(gateway.home, patience=30) as client:
         yield client
 
 
@@ -145,7 +144,7 @@ class TestLines:
         lines = [b'{"recipient": "a", "type": "t", "payload": {}}'] * 2000
         assert len(squad.send_lines(lines)) == 2000
         assert len(gateway.requests) == 1
-        monkeypatch.setattr("squad.client._MOST_BYTES", 100_000)
+        monkeypatch.setattr("squad.batches._MOST_BYTES", 100_000)
         assert len(squad.send_lines(lines)) == 2000
         assert max(len(request.body) for request in gateway.requests[1:]) <= 100_000
 
@@ -245,13 +244,14 @@ class TestConnection:
         with Client(gateway.home, patience=0.1) as squad, pytest.raises(NotRunningError, match="up, but its gateway"):
             squad.health()
 
-    def test_no_squad_is_said_at_once(self, gateway: FakeGateway, squad: Client) -> None:
+    def test_no_squad_is_said_at_once(self, gateway: FakeGateway) -> None:
         gateway.vanish()
         gateway.release_lock()
-        began = time.monotonic()
-        with pytest.raises(NotRunningError, match="no squad is running") as caught:
+        with (
+            Client(gateway.home, patience=600) as squad,
+            pytest.raises(NotRunningError, match="no squad is running") as caught,
+        ):
             squad.health()
-        assert time.monotonic() - began < 1
         assert (caught.value.hint, caught.value.exit) == ("squad start", 3)
 
     def test_an_answer_that_does_not_come(self, gateway: FakeGateway) -> None:

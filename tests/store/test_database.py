@@ -81,7 +81,7 @@ def test_a_mistake_in_sql_is_a_store_error(writer: Writer, path: Path) -> None:
         with pytest.raises(StoreError, match="no such table: nowhere"), pool.connection() as database:
             database.execute_sql("SELECT * FROM nowhere")
         with pool.connection() as database:
-            assert queries.counts(database) == {}
+            assert queries.totals(database) == {}
 
 
 def test_connections_are_used_again(writer: Writer, path: Path, config: StoreConfig) -> None:
@@ -191,7 +191,7 @@ def test_a_broken_connection_is_replaced(writer: Writer, path: Path) -> None:
             broken: sqlite3.Connection = database.connection()
         broken.close()
         with pool.connection() as database:
-            assert queries.counts(database) == {}
+            assert queries.totals(database) == {}
         assert (pool.stats().opened, pool.stats().replaced) == (2, 1)
 
 
@@ -245,7 +245,7 @@ def test_a_path_with_characters_that_mean_something_in_an_address(tmp_path: Path
     home.mkdir()
     Writer(home / "squad.db", config).close()
     with open_reader(home / "squad.db") as pool, pool.connection() as database:
-        assert queries.counts(database) == {}
+        assert queries.totals(database) == {}
 
 
 def test_readers_see_whole_transactions_while_it_is_written(writer: Writer, path: Path, task: Make) -> None:
@@ -254,7 +254,7 @@ def test_readers_see_whole_transactions_while_it_is_written(writer: Writer, path
 
     def stored(pool: Pool) -> int:
         with pool.connection() as database:
-            return sum(sum(by.values()) for by in queries.counts(database).values())
+            return sum(queries.totals(database).values())
 
     def watch() -> list[int]:
         with open_reader(path) as pool:
@@ -286,7 +286,7 @@ def test_the_configured_bounds_are_those_that_are_kept(writer: Writer, path: Pat
 
     def take() -> None:
         with pool.connection() as database:
-            queries.counts(database)
+            queries.totals(database)
 
     with open_pool(path, config) as pool, ThreadPoolExecutor(100) as threads:
         with contextlib.ExitStack() as held:

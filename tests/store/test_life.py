@@ -268,6 +268,8 @@ class Life(RuleBasedStateMachine):
         assert self.writer.next_due() == self.model.next_due()
         waiting = {to: len(self.model.waiting(to)) for to in RECIPIENTS}
         assert self.writer.depths == {to: number for to, number in waiting.items() if number}
+        counted = "SELECT status, (SELECT COUNT(*) FROM tasks WHERE tasks.status = totals.status) FROM totals"
+        assert self.ask("SELECT status, messages FROM totals") == self.ask(counted)
 
     def learn_replies(self) -> None:
         """The store makes the ids of replies: each must be one that the model expects, and none may be missing."""

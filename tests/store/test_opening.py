@@ -34,7 +34,12 @@ def tables(connection: sqlite3.Connection) -> set[str]:
 
 def test_a_new_database(writer: Writer, path: Path, sql: Sql) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert sql("SELECT version, name FROM schema_version") == [(1, "m0001_initial"), (2, "m0002_ends_and_replies")]
+    assert sql("SELECT version, name FROM schema_version") == [
+        (1, "m0001_initial"),
+        (2, "m0002_ends_and_replies"),
+        (3, "m0003_totals"),
+        (4, "m0004_machine_samples"),
+    ]
     assert sql("PRAGMA auto_vacuum") == [(2,)]
     assert sql("PRAGMA journal_mode") == [("wal",)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from squad.store import ends, queries, replies, session, settling, writer
+from squad.store import claiming, ends, leases, queries, replies, session, settling, writer
 from squad.store.database import open_reader
 from squad.store.writer import Writer
 
@@ -18,11 +18,21 @@ def plan(connection: sqlite3.Connection, statement: str, *parameters: object) ->
     return "\n".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
 
 
+BY_ROW = (
+    settling._END,
+    settling._RETRY,
+    settling._GIVE_BACK,
+    ends._DROP,
+    ends._CANCEL,
+    ends._TELL,
+)
+
+
 @pytest.mark.parametrize(
     ("statement", "found_by"),
     [
-        (writer._PICK, "SEARCH tasks USING INDEX tasks_queued (status=? AND recipient=? AND not_before=?)"),
-        (writer._CLAIM, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
+        (claiming.PICK, "SEARCH tasks USING INDEX tasks_queued (status=? AND recipient=? AND not_before=?)"),
+        (claiming.CLAIM.text(4), "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
         (writer._DUE, "SEARCH tasks USING INDEX tasks_delayed (not_before>? AND not_before<?)"),
         (writer._NEXT_DUE[0], "SEARCH tasks USING INDEX tasks_delayed (not_before>?)"),
         (writer._NEXT_DUE[1], "SEARCH tasks USING INDEX tasks_expiring (expires_at>?)"),
@@ -35,8 +45,12 @@ def plan(connection: sqlite3.Connection, statement: str, *parameters: object) ->
         (settling._ATTEMPT, "SEARCH attempts USING INDEX attempts_task (task_row=?)"),
         (session._QUEUED, "SEARCH tasks USING COVERING INDEX tasks_queued (status=?)"),
         (writer._OPEN_TREE, "SEARCH tasks USING INDEX tasks_open (root_id=?)"),
-        (settling._LEASED, "SEARCH tasks USING INDEX tasks_running (status=? AND lease_owner=?)"),
-        (settling._COMPLETE, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
+        *((statement, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)") for statement in BY_ROW),
+        (leases.OF_WORKER, "SEARCH tasks USING INDEX tasks_running (status=? AND lease_owner=?)"),
+        (leases.OF_ROW, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
+        (settling.COMPLETE.text(4), "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
+        (session._ADD, "SEARCH totals USING PRIMARY KEY (status=?)"),
+        (queries._TOTALS, "SEARCH tasks USING COVERING INDEX tasks_failed (status=?)"),
         (queries._READY_COUNTS, "SEARCH tasks USING COVERING INDEX tasks_queued (status=?)"),
         ("SELECT * FROM queue_depth", "SEARCH tasks USING COVERING INDEX tasks_queued (status=?)"),
         ("SELECT task_id FROM tasks WHERE recipient = ? AND key = ?", "INDEX tasks_key (recipient=? AND key=?)"),
@@ -47,6 +61,17 @@ def test_hot_statements(path: Path, writer: Writer, statement: str, found_by: st
         found = plan(connection, statement)
     assert found_by in found
     assert "TEMP B-TREE" not in found
+    assert "SCAN tasks" not in found
+
+
+def test_the_oldest_are_found_without_sorting_a_mailbox(path: Path, writer: Writer) -> None:
+    """What is sorted are the first few of each priority, and what is delayed."""
+    with closing(sqlite3.connect(path)) as connection:
+        found = plan(connection, ends._OLDEST, "a", 3)
+    exactly = "tasks_queued (status=? AND recipient=? AND not_before=? AND priority=?)"
+    assert found.count(exactly) == 10
+    assert found.count("SEARCH tasks") == 11
+    assert "SCAN tasks" not in found
 
 
 def test_a_tree_is_walked_by_the_index_on_parents(path: Path, writer: Writer) -> None:
@@ -62,13 +87,11 @@ def test_a_tree_is_walked_by_the_index_on_parents(path: Path, writer: Writer) ->
         (queries.Filter(status="failed"), "tasks_failed"),
         (queries.Filter(status="running"), "tasks_running"),
         (queries.Filter(status="queued", agent="a"), "tasks_queued (status=? AND recipient=?)"),
+        (queries.Filter(status="queued"), "COVERING INDEX tasks_queued (status=?)"),
     ],
 )
 def test_lists_for_people(path: Path, writer: Writer, which: queries.Filter, found_by: str) -> None:
-    query = queries.Task.select(*queries._COLUMNS).order_by(queries.Task.id.desc()).limit(20)
-    if which.conditions():
-        query = query.where(*which.conditions())
-    statement, parameters = query.sql()
+    statement, parameters = queries._newest(which, 20).sql()
     with open_reader(path) as pool, pool.connection() as database:
         found = plan(database.connection(), statement, *parameters)
     assert found_by in found

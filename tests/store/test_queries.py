@@ -178,11 +178,7 @@ def test_depths_and_counts(database: Database) -> None:
         queries.Depth("reporter", 1, 1, 0, 0),
     ]
     assert queries.open_counts(database) == {"checker": (1, 0), "reporter": (1, 0)}
-    assert queries.counts(database) == {
-        "checker": {"failed": 1, "queued": 2},
-        "reporter": {"queued": 1},
-        "scanner": {"completed": 1},
-    }
+    assert queries.totals(database) == {"queued": 3, "completed": 1, "failed": 1}
 
 
 def test_running_messages_are_open(database: Database, writer: Writer) -> None:

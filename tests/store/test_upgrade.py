@@ -72,7 +72,8 @@ def test_every_row_is_kept(version_1: Path, sql: Sql) -> None:
     added = "expires_at, cancelling, reply_to, reply_timeout, reply_due"
     assert set(sql(f"SELECT {added} FROM tasks")) == {(None,) * 5}  # noqa: S608
     assert sql("SELECT task_row, number FROM attempts WHERE final") == [(4, 2), (5, 1)]
-    assert sql("SELECT version FROM schema_version") == [(1,), (2,)]
+    assert sql("SELECT version FROM schema_version") == [(number + 1,) for number in range(len(migrations.MIGRATIONS))]
+    assert sql("SELECT status, messages FROM totals") == [("cancelled", 0), ("completed", 1), ("expired", 0)]
     assert sql("PRAGMA integrity_check") == [("ok",)]
     assert sql("PRAGMA foreign_key_check") == []
     assert sql("SELECT agent, queued_tasks FROM queue_depth") == [("a", 2)]
@@ -105,6 +106,23 @@ def test_life_goes_on(version_1: Path, sql: Sql) -> None:
         raw.execute("PRAGMA foreign_keys = ON")
         raw.execute("DELETE FROM tasks WHERE id = 4")
         assert raw.execute("SELECT COUNT(*) FROM attempts WHERE task_row = 4").fetchone() == (0,)
+
+
+def test_what_has_ended_in_version_2_is_counted(version_1: Path, sql: Sql) -> None:
+    with closing(sqlite3.connect(version_1, isolation_level=None)) as raw:
+        migrations.migrate(raw, version_1, migrations.MIGRATIONS[:2])
+        raw.execute("UPDATE tasks SET status = 'expired', completed_at = 'x' WHERE task_id IN ('m1', 'm5', 'm6')")
+        rows = raw.execute("SELECT * FROM tasks ORDER BY id").fetchall()
+        migrations.migrate(raw, version_1)
+        assert raw.execute("SELECT * FROM tasks ORDER BY id").fetchall() == rows
+        assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        for wrong in ("done", None):  # seen by the connection that changed the check, too
+            with pytest.raises(sqlite3.IntegrityError):
+                raw.execute("UPDATE tasks SET status = ? WHERE id = 1", (wrong,))
+    assert sql("SELECT status, messages FROM totals") == [("cancelled", 0), ("completed", 1), ("expired", 3)]
+    ((table,),) = sql("SELECT sql FROM sqlite_schema WHERE name = 'tasks'")
+    assert "status IN" not in table
+    assert "status = 'expired')" in table
 
 
 def no_more(recipient: str, kind: str, attempts: int) -> float | None:

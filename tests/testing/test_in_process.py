@@ -428,7 +428,7 @@ def test_a_configuration_file_with_commands(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     handlers, path, modules = list(logging.getLogger().handlers), list(sys.path), set(sys.modules)
     before = set(threading.enumerate())
     with squad_of(worker=agent(Worker, send_rate=SLOW), notes=Notes) as squad:

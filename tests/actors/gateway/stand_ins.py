@@ -25,6 +25,10 @@ from squad.actors.protocol import (
     Cancelled,
     Desk,
     DeskDone,
+    Explain,
+    Explained,
+    Hold,
+    HoldDone,
     Inspect,
     Refusal,
     Reply,
@@ -40,7 +44,9 @@ from squad.config.schedules import ScheduleConfig
 from squad.config.schema import RateConfig
 from squad.errors import SquadError
 from squad.messages import MessageType, message, type_of
+from squad.store.holds import Holds
 from squad.store.rows import NewTask, Submitted
+from squad.store.waiting import Waiting
 
 
 @message("scan")
@@ -135,6 +141,8 @@ class StandIn:
         self.refusal = ""  # what the supervisor says to orders
         self.depths: Mapping[str, int] = {"scanner": 4}
         self.kept: dict[str, str] = {}
+        self.about: dict[str, Any] = {}
+        self.found: Waiting | None = None  # how a message stands, by the database
         self.bridge = Bridge(self.post, self._tell)
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -163,6 +171,10 @@ class StandIn:
             self.bridge.answer(msg.request, Cancelled(msg.request, 2, 1))
         elif isinstance(msg, Desk):
             self.bridge.answer(msg.request, DeskDone(msg.request, self.dead, self.desk_error))
+        elif isinstance(msg, Hold):
+            self.bridge.answer(msg.request, HoldDone(msg.request, msg.names, Holds().text()))
+        elif isinstance(msg, Explain):
+            self.bridge.answer(msg.request, Explained(msg.request, self.about))
         elif isinstance(msg, Watch):
             self.watches[msg.request] = msg
             if msg.task_id in self.ended:
@@ -225,6 +237,35 @@ class StandIn:
     def keeper(self) -> Mapping[str, str]:
         return self.kept
 
+    def waiting(self, task_id: str, now: float) -> Waiting:
+        assert self.found is not None
+        return self.found
+
+
+class Server(uvicorn.Server):
+    """Ends at once; uvicorn's own looks only now and then whether it should."""
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        if not self.should_exit:
+            await self._ended.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        while self.server_state.connections or self.server_state.tasks:
+            await asyncio.sleep(0.001)
+
+    def end(self) -> None:
+        """Called on another thread."""
+        self.should_exit = True
+        if hasattr(self, "_ended"):
+            self._loop.call_soon_threadsafe(self._ended.set)
+
 
 class Served:
     """The HTTP interface on a real socket in ``home``, over a StandIn."""
@@ -253,7 +294,7 @@ class Served:
         )
         self._listener = listen(home)
         self.path = str(home / "control.sock")
-        self._server = uvicorn.Server(
+        self._server = Server(
             uvicorn.Config(self.api.app(), http=SameUser, ws="none", lifespan="off", log_config=None, access_log=False)
         )
         self._failed: BaseException | None = None
@@ -271,8 +312,8 @@ class Served:
             self._failed = error
 
     def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(10)
+        self._server.end()
+        self._thread.join(30)
         self.inside.stop()
         assert not self._thread.is_alive()
         assert self._failed is None, self._failed

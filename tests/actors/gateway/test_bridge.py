@@ -37,7 +37,7 @@ def run(inside: StandIn, body: Callable[[], Awaitable[Any]]) -> Any:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.002)

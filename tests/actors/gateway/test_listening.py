@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -21,14 +23,12 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def long_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    runtime = tmp_path / "r"
-    runtime.mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    monkeypatch.setattr(listening, "_LONGEST_FOLDER", 200)  # pytest's own folders are long
-    made = tmp_path / ("x" * 100)
-    made.mkdir(mode=0o700)
-    return made
+def long_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with TemporaryDirectory() as runtime:  # pytest's own folders are long
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        made = tmp_path / ("x" * 100)
+        made.mkdir(mode=0o700)
+        yield made
 
 
 def connects(path: Path) -> bool:

@@ -14,7 +14,14 @@ def health(*changed: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_squad_that_is_up() -> None:
-    assert health() == {"squad": "test", "pid": 7, "ready": True, "waiting_for": [], "failed": []}
+    assert health() == {
+        "squad": "test",
+        "pid": 7,
+        "ready": True,
+        "frozen": None,
+        "waiting_for": [],
+        "failed": [],
+    }
 
 
 @pytest.mark.parametrize("state", ["starting", "restarting", "hung"])

@@ -75,6 +75,10 @@ class Worker(Agent):
             case "sleep":
                 Path(msg.path).touch()
                 time.sleep(msg.seconds)
+            case "wait":
+                Path(msg.path).touch()
+                while not Path(f"{msg.path}.end").exists():
+                    time.sleep(0.01)
             case "leave-a-child":
                 child = subprocess.Popen(["/bin/sleep", "1000"], start_new_session=True)
                 Path(msg.path).write_text(str(child.pid))

@@ -14,7 +14,7 @@ from squad import Agent, Context, Reply, handles, message
 class Work:
     how: str = "return"
     begun: str = ""
-    seconds: float = 30.0
+    seconds: float = 600.0
     to: str = ""
 
 

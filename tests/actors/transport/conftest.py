@@ -28,5 +28,5 @@ def system(run_dir: Path) -> Iterator[System]:
     try:
         yield system
     finally:
-        assert system.close(timeout=10)
+        assert system.close(timeout=30)
     assert sockets_in(run_dir) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -114,6 +115,15 @@ class Threaded(PlainActor):  # type: ignore[misc]
 
             for name in range(msg.threads):
                 threading.Thread(target=send, args=(name,)).start()
+
+
+class Logging(PlainActor):  # type: ignore[misc]
+    """Logs what it is told, and answers with its own address."""
+
+    def receiveMessage(self, msg: Any, sender: Any) -> None:
+        if isinstance(msg, str):
+            logging.getLogger("of.the.actor").warning("told: %s", msg)
+            self.send(sender, str(self.myAddress))
 
 
 class Failing(PlainActor):  # type: ignore[misc]

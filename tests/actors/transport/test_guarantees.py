@@ -19,6 +19,7 @@ from tests.actors.transport.crowd import (
     Failing,
     FloodEachOther,
     Flooder,
+    Logging,
     Mortal,
     Mourner,
     Ready,
@@ -58,17 +59,17 @@ def test_sixty_four_megabytes_go_there_and_back(system: System) -> None:
 def test_what_was_written_by_one_who_is_killed_comes_before_its_exit(system: System) -> None:
     """And it comes, although the parent was not there to read it while the child lived."""
     mourner = system.create(Mourner)
-    children = system.ask(mourner, Raise(Mortal, 1), 10).pids
-    parent = system.ask(mourner, Say(), 5).pid
+    children = system.ask(mourner, Raise(Mortal, 1), 60).pids
+    parent = system.ask(mourner, Say(), 60).pid
     system.tell(mourner, SayAndDie(500))
-    system.ask(mourner, News(), 5)  # it has passed that on
+    system.ask(mourner, News(), 60)  # it has passed that on
     os.kill(parent, signal.SIGSTOP)
 
     eventually(lambda: all_gone(children), "the child is dead")
     os.kill(parent, signal.SIGCONT)
 
     def heard() -> tuple[tuple[str, int], ...]:
-        items: tuple[tuple[str, int], ...] = system.ask(mourner, News(), 5).items
+        items: tuple[tuple[str, int], ...] = system.ask(mourner, News(), 60).items
         return items
 
     eventually(lambda: ("exited", 0) in heard(), "its exit is told")
@@ -106,13 +107,31 @@ def test_threads_of_a_plain_actor_may_send(thespian: ActorSystem) -> None:
         assert [number for thread, number in came if thread == name] == list(range(500))
 
 
+def test_what_a_plain_actor_logs_goes_where_the_system_was_told(run_dir: Path, tmp_path: Path) -> None:
+    handler = {"class": "logging.FileHandler", "filename": str(tmp_path / "log"), "formatter": "all"}
+    logs = {
+        "version": 1,
+        "formatters": {"all": {"format": "%(actorAddress)s %(levelname)s %(name)s %(message)s"}},
+        "handlers": {"file": handler},
+        "root": {"level": "INFO", "handlers": ["file"]},
+    }
+    folder = open_folder(run_dir)
+    system = ActorSystem(register(), capabilities={FOLDER: folder}, logDefs=logs, transientUnique=True)
+    try:
+        address = system.ask(system.createActor(Logging), "hello", 60)
+        assert (tmp_path / "log").read_text() == f"{address} WARNING of.the.actor told: hello\n"
+    finally:
+        system.shutdown()
+        folder.close()
+
+
 @pytest.mark.parametrize("fails", [0, 1])
 def test_a_plain_actor_that_fails_gets_the_message_once_more(thespian: ActorSystem, fails: int) -> None:
-    assert thespian.ask(thespian.createActor(Failing), fails, 10) == fails + 1
+    assert thespian.ask(thespian.createActor(Failing), fails, 60) == fails + 1
 
 
 def test_a_message_at_which_a_plain_actor_fails_twice_comes_back(thespian: ActorSystem) -> None:
-    answer = thespian.ask(thespian.createActor(Failing), 2, 10)
+    answer = thespian.ask(thespian.createActor(Failing), 2, 60)
 
     assert isinstance(answer, PoisonMessage)
     assert answer.poisonMessage == 2
@@ -121,9 +140,9 @@ def test_a_message_at_which_a_plain_actor_fails_twice_comes_back(thespian: Actor
 def test_the_counters_of_a_status_report_count_every_message(thespian: ActorSystem) -> None:
     actor = thespian.createActor(Failing)
     for _ in range(3):
-        thespian.ask(actor, 0, 10)
+        thespian.ask(actor, 0, 60)
 
-    report = thespian.ask(actor, Thespian_StatusReq(), 10)
+    report = thespian.ask(actor, Thespian_StatusReq(), 60)
 
     assert isinstance(report, Thespian_ActorStatus)
     counters = report.miscKeyVals

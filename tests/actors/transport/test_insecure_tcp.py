@@ -50,40 +50,40 @@ def system(run_dir: Path) -> Iterator[InsecureTcpSystem]:
     system = open_system(run_dir, "insecure-tcp")
     assert isinstance(system, InsecureTcpSystem)
     yield system
-    assert system.close()
+    assert system.close(timeout=30)
     del system
     gc.collect()
 
 
 def test_actors_work_and_nothing_is_left(system: InsecureTcpSystem) -> None:
     family = system.create(Family)
-    children = system.ask(family, Raise(Echo, 2), 20).pids
-    assert system.ask(family, Say(7, b"data"), 10).number == 7
+    children = system.ask(family, Raise(Echo, 2), 60).pids
+    assert system.ask(family, Say(7, b"data"), 60).number == 7
     assert system.tell(family, Leave(words=2))
     eventually(lambda: all_gone(children), "the children have left")
 
     def heard() -> list[tuple[str, int]]:
-        return list(system.ask(family, News(), 5).items)
+        return list(system.ask(family, News(), 60).items)
 
     eventually(lambda: [what for what, _ in heard()].count("last words") == 4, "their last words")
     pids = tree(system.admin_pid)
     assert system.alive()
-    assert system.close()
+    assert system.close(timeout=30)
     assert all_gone(pids)
 
 
 def test_posts_and_timers_work(system: InsecureTcpSystem) -> None:
     versatile = system.create(Versatile)
 
-    assert system.ask(versatile, PostFrom(threads=2, calls=50), 20) == Posted(True, True, 100)
-    assert system.ask(versatile, SetTimers((0.1, 0.0)), 10) == Rang((0.0, 0.1))
+    assert system.ask(versatile, PostFrom(threads=2, calls=50), 60) == Posted(True, True, 100)
+    assert system.ask(versatile, SetTimers((0.1, 0.0)), 60) == Rang((0.0, 0.1))
 
 
 def test_actors_die_with_their_parent(system: InsecureTcpSystem) -> None:
     family = system.create(Family)
-    children = system.ask(family, Raise(Echo, 2), 20).pids
+    children = system.ask(family, Raise(Echo, 2), 60).pids
 
-    os.kill(system.ask(family, Say(), 5).pid, signal.SIGKILL)
+    os.kill(system.ask(family, Say(), 60).pid, signal.SIGKILL)
 
     eventually(lambda: all_gone(children), "they are gone as well")
 

@@ -57,7 +57,7 @@ def messages(box: Inbox) -> list[tuple[str, object]]:
 def deliver(path: Path, data: bytes, *, cut: int | None = None) -> socket.socket:
     """Greet and send a frame (or the first ``cut`` bytes of both) as anybody could; the connection, for the answer."""
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(5)
+    connection.settimeout(30)
     connection.connect(str(path))
     connection.sendall((HELLO + frame(data))[:cut])
     return connection
@@ -65,7 +65,7 @@ def deliver(path: Path, data: bytes, *, cut: int | None = None) -> socket.socket
 
 def test_no_process_of_the_tree_has_a_network_socket(system: System) -> None:
     family = system.create(Family)
-    system.ask(family, Raise(Echo, 2), 10)
+    system.ask(family, Raise(Echo, 2), 60)
 
     for pid in tree(system.admin_pid):
         assert psutil.Process(pid).net_connections("inet") == []
@@ -101,7 +101,7 @@ def test_another_user_is_not_listened_to_even_where_the_folder_lets_him_in(syste
             os._exit(status)
 
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert isinstance(system.ask(echo, Say(), 5), Said)
+    assert isinstance(system.ask(echo, Say(), 60), Said)
     log = run_dir.parent / "logs" / "thespian.log"
     eventually(lambda: "refused a connection from another user" in log.read_text(), "the refusal is in the log")
 

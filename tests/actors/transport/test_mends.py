@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +23,7 @@ from squad.actors.transport.wire import frame, greeting
 def test_sending_is_not_throttled() -> None:
     """From 4,480 messages in a second, Thespian sleeps for a tenth of a second in each send."""
     parent = MendedParent()
+    parent._adminAddr = None
     parent._governer = RateThrottle(4480)
 
     parent.init_replicator(SimpleNamespace(myAddress="here"), None)  # type: ignore[arg-type]
@@ -46,13 +50,15 @@ def test_what_a_dead_child_has_written_is_taken_before_its_exit_is_told(tmp_path
         read_the_last_of=box.read_the_last_of, deliver=lambda message: told.append((message, len(box.messages)))
     )
     info = SimpleNamespace(
-        childProc=SimpleNamespace(is_alive=lambda: False),
+        childProc=SimpleNamespace(is_alive=lambda: False, pid=1),
+        childNum=0,
         path="/child",
         childRealAddr=ActorAddress(UnixAddress("/child")),
     )
-    parent._child_procs = [info]
-
-    parent.childDied()
+    parent._by_pid, parent._by_number = {1: info}, {0: info}
+    with subprocess.Popen([sys.executable, "-c", ""]) as program:  # dead as well, and not collected: it hides nobody
+        os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
+        parent.childDied()
 
     assert [(type(message), before) for message, before in told] == [(ChildActorExited, 6)]
     box.close()

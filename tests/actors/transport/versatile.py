@@ -42,13 +42,29 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
-class TellFromThread:
-    """Answered with what that raised."""
+class TellFromThreads:
+    """Have ``threads`` threads, and the loop, say ``words`` words each to ``target``."""
+
+    target: Address
+    threads: int
+    words: int
 
 
 @dataclass(frozen=True, slots=True)
-class Raised:
-    what: str
+class Word:
+    speaker: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class WhatWasHeard:
+    """Answered with Heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    words: int
+    in_order: bool  # those of each speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,7 @@ class Versatile(Echo):
         self.rang: list[float] = []
         self.posted: dict[int, list[int]] = {}
         self.idents: set[int] = set()
+        self.heard: dict[int, list[int]] = {}
 
     def started(self) -> None:
         self.set_title("versatile")
@@ -107,16 +124,24 @@ class Versatile(Echo):
             in_order = all(numbers == sorted(numbers) for numbers in self.posted.values())
             self.tell(self.client, Posted(in_order, self.idents == {threading.get_ident()}, self.expected))
 
-    @receives(TellFromThread)
-    def on_tell_from_thread(self, msg: TellFromThread, sender: Address) -> None:
-        def tell() -> None:
-            try:
-                self.tell(sender, Raised("nothing"))
-            except RuntimeError as error:
-                text = str(error)
-                self.post(lambda: self.tell(sender, Raised(text)))
+    @receives(TellFromThreads)
+    def on_tell_from_threads(self, msg: TellFromThreads, sender: Address) -> None:
+        def speak(speaker: int) -> None:
+            for number in range(msg.words):
+                self.tell(msg.target, Word(speaker, number))
 
-        threading.Thread(target=tell).start()
+        for speaker in range(1, msg.threads + 1):
+            threading.Thread(target=speak, args=(speaker,)).start()
+        speak(0)
+
+    @receives(Word)
+    def on_word(self, msg: Word, sender: Address) -> None:
+        self.heard.setdefault(msg.speaker, []).append(msg.number)
+
+    @receives(WhatWasHeard)
+    def on_what_was_heard(self, msg: WhatWasHeard, sender: Address) -> None:
+        in_order = all(numbers == sorted(numbers) for numbers in self.heard.values())
+        self.tell(sender, Heard(sum(map(len, self.heard.values())), in_order))
 
     @receives(LookAround)
     def on_look_around(self, msg: LookAround, sender: Address) -> None:

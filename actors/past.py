@@ -1,0 +1,102 @@
+"""What a supervisor knows of crashes outlives it: kept in a file, and taken up by the supervisor of the next tree.
+
+Each change is a line of JSON, appended as it happens, and the last line of a name counts. Times are of the machine's
+monotonic clock, which all its processes share. A launcher that starts forgets it all: a start is a restart by hand.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from squad.actors.children import Child
+from squad.actors.groups import Group
+
+FILE = "restarts.jsonl"  # in the home
+
+_SPARE = 100  # lines more than there are names before the file is written anew
+_LASTING = ("quarantined", "stopped")  # states that only a restart by name ends
+
+
+class Past:
+    """``first``: this is the first tree of its launcher."""
+
+    def __init__(self, home: Path, *, first: bool) -> None:
+        self._path = home / FILE
+        self._known: dict[str, Any] = {}
+        if first:
+            self._path.unlink(missing_ok=True)
+        elif self._path.exists():
+            for line in self._path.read_text(encoding="utf-8").splitlines():
+                self._learn(line)
+        self._before = dict(self._known)  # what no child has taken up yet
+        self._lines = len(self._known)
+        self._compact()
+
+    def _learn(self, line: str) -> None:
+        try:
+            name, content = json.loads(line)
+        except ValueError:  # the end of a file whose writer was killed
+            return
+        self._known[name] = content
+
+    def enter(self, child: Child, state: str) -> None:
+        """A child that is new in the table becomes what it was in the tree before, or else ``state``."""
+        content = self._before.pop(f"child/{child.name}", None)
+        if content is None:
+            child.become(state)
+            return
+        child.budget.recall(content["budget"])
+        child.restarts, child.last_error, child.finished = content["restarts"], content["error"], content["finished"]
+        child.become(content["state"] or "waiting")
+
+    def enter_group(self, group: Group) -> None:
+        if (content := self._before.pop(f"group/{group.name}", None)) is not None:
+            group.budget.recall(content)
+
+    def was_started(self, convoy: str) -> bool:
+        """Whether it was left out at the start, and somebody has started it since."""
+        return f"started/{convoy}" in self._known
+
+    def note(self, child: Child) -> None:
+        """Something about its restarts has changed. Of the core nothing is kept: the launcher's own pauses bound it."""
+        if child.spec.core:
+            return
+        state = child.state if child.state in _LASTING else ""
+        content = {
+            "budget": child.budget.kept(),
+            "restarts": child.restarts,
+            "error": child.last_error,
+            "finished": child.finished,
+            "state": state,
+        }
+        self._note(f"child/{child.name}", content)
+
+    def forget(self, child: Child) -> None:
+        """It is in the table no more; one of its name that comes later is another."""
+        if f"child/{child.name}" in self._known:
+            self._note(f"child/{child.name}", None)
+            self._before.pop(f"child/{child.name}", None)
+
+    def note_group(self, group: Group) -> None:
+        self._note(f"group/{group.name}", group.budget.kept())
+
+    def note_started(self, convoy: str) -> None:
+        self._note(f"started/{convoy}", True)
+
+    def _note(self, name: str, content: Any) -> None:
+        self._known[name] = content
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([name, content]) + "\n")
+        self._lines += 1
+        if self._lines > len(self._known) + _SPARE:
+            self._compact()
+
+    def _compact(self) -> None:
+        if self._known:
+            self._known = {name: content for name, content in self._known.items() if content is not None}
+            new = self._path.with_suffix(".new")
+            new.write_text("".join(f"{json.dumps(item)}\n" for item in self._known.items()), encoding="utf-8")
+            new.replace(self._path)
+        self._lines = len(self._known)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from squad.actors.children import Child, ChildSpec
+from squad.actors.groups import Group
+from squad.actors.past import FILE, Past
+from squad.actors.restarts import budget_of
+from squad.config.supervision import GroupConfig, RestartConfig
+
+RULES = RestartConfig(intensity=2, period=60.0, backoff=0.1, cap=30.0, jitter=0.0)
+
+
+def child(name: str = "a") -> Child:
+    return Child(ChildSpec(name, "agent", name), budget_of(RULES))
+
+
+def crashed(past: Past, one: Child, *times: float) -> None:
+    for now in times:
+        one.budget.crashed(now)
+        one.restarts += 1
+        past.note(one)
+
+
+def test_crashes_of_two_trees_add_up(tmp_path: Path) -> None:
+    one = child()
+    crashed(Past(tmp_path, first=True), one, 1000.0, 1001.0)
+    again = child()
+    Past(tmp_path, first=False).enter(again, "waiting")
+    assert (again.state, again.restarts, again.budget.history) == ("waiting", 2, (1000.0, 1001.0))
+    assert again.budget.crashed(1002.0) is None
+
+
+def test_a_state_that_lasts_is_taken_up_and_any_other_is_not(tmp_path: Path) -> None:
+    past = Past(tmp_path, first=True)
+    for name in ("quarantined", "stopped", "busy"):
+        one = child(name)
+        one.last_error = "an error"
+        one.become(name)
+        past.note(one)
+    then = Past(tmp_path, first=False)
+    found = [child(name) for name in ("quarantined", "stopped", "busy", "new")]
+    for one in found:
+        then.enter(one, "waiting")
+    assert [one.state for one in found] == ["quarantined", "stopped", "waiting", "waiting"]
+    assert [one.last_error for one in found] == ["an error"] * 3 + [""]
+
+
+def test_it_is_taken_up_once(tmp_path: Path) -> None:
+    """A worker of a convoy that shrank and grows again is a new one."""
+    crashed(Past(tmp_path, first=True), child(), 1000.0)
+    past = Past(tmp_path, first=False)
+    past.enter(child(), "waiting")
+    fresh = child()
+    past.enter(fresh, "waiting")
+    assert fresh.restarts == 0
+
+
+def test_what_is_taken_out_of_the_configuration_and_comes_back_is_new(tmp_path: Path) -> None:
+    past = Past(tmp_path, first=True)
+    one = child()
+    one.become("quarantined")
+    past.note(one)
+    past.forget(one)
+    then = Past(tmp_path, first=False)
+    fresh = child()
+    then.enter(fresh, "waiting")
+    assert fresh.state == "waiting"
+
+
+def test_a_groups_budget_and_a_convoy_that_was_started_by_hand(tmp_path: Path) -> None:
+    group = Group("g", GroupConfig(members=["a"]), budget_of(RULES))
+    group.budget.crashed(1000.0)
+    past = Past(tmp_path, first=True)
+    past.note_group(group)
+    past.note_started("pool")
+    then = Past(tmp_path, first=False)
+    again = Group("g", GroupConfig(members=["a"]), budget_of(RULES))
+    then.enter_group(again)
+    assert again.budget.history == (1000.0,)
+    assert then.was_started("pool")
+    assert not then.was_started("other")
+
+
+def test_a_start_forgets(tmp_path: Path) -> None:
+    crashed(Past(tmp_path, first=True), child(), 1000.0)
+    Past(tmp_path, first=True)
+    assert not (tmp_path / FILE).exists()
+
+
+def test_of_the_core_nothing_is_kept(tmp_path: Path) -> None:
+    past = Past(tmp_path, first=True)
+    past.note(Child(ChildSpec("storage", "storage"), budget_of(RULES)))
+    assert not (tmp_path / FILE).exists()
+
+
+def test_the_file_stays_small_and_half_a_line_does_no_harm(tmp_path: Path) -> None:
+    past = Past(tmp_path, first=True)
+    one = child()
+    crashed(past, one, *(float(n) for n in range(1000)))
+    assert len((tmp_path / FILE).read_text().splitlines()) < 200
+    with (tmp_path / FILE).open("a") as file:
+        file.write('["child/a", {"bud')
+    again = child()
+    Past(tmp_path, first=False).enter(again, "waiting")
+    assert again.restarts == 1000
