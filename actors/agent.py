@@ -44,7 +44,7 @@ from squad.actors.runner import InHand, Runner, Workbench
 from squad.actors.window import Window
 from squad.store.rows import Lease, Outcome
 
-_TICK = 0.25  # seconds between looks at a busy handler
+_TICK = 0.5  # seconds between looks at a busy handler
 _HOARDING = 0.05  # seconds after which leases that wait behind a slow handler go back to be handled elsewhere
 _ASK = "ask"
 
@@ -227,6 +227,7 @@ class AgentActor(Asked):
             self._draining, self._leaving = True, "its work is done"
             self._give_back()
             self._ask_for_work()
+            self._drained_if_done()  # its last outcome may be acknowledged already
 
     def _tell_storage(self, outcomes: Sequence[Outcome]) -> None:
         self.tell(self._storage, Settle(self._spec.recipient, self._worker, tuple(outcomes)))
@@ -280,7 +281,7 @@ class AgentActor(Asked):
         current = self._runner.current if self._runner else None
         if current is None:
             return
-        runs = self.clock.time() - current.started
+        runs = self.clock.monotonic() - current.begun
         if runs > _HOARDING and len(self._held) > 1:
             self._stuck = True
             self._give_back()
@@ -347,11 +348,12 @@ class AgentActor(Asked):
         """A thread cannot be ended, so the process is, once storage has the handler's outcome."""
         lease = current.lease
         logs.logger(self._spec.name).error("%s %s: %s; ending the process", lease.type, lease.task_id, why)
-        ran = round((self.clock.time() - current.started) * 1000)
+        ran = round((self.clock.monotonic() - current.begun) * 1000)
         if self._held.pop(lease.claim, None) is not None:
             self._give_back()
             self._send([Outcome(*lease.claim, kind, current.started, ran, error=why)])
         self._draining, self._leaving = True, why
+        self._drained_if_done()  # it may have ended after all, just now
 
     @receives(Drain)
     def on_drain(self, msg: Drain, sender: Address) -> None:

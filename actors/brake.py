@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Brake:
-    """``pause`` is in seconds, 0 mostly; moments are seconds since the epoch."""
+    """``pause`` is in seconds, 0 mostly; moments are monotonic."""
 
     def __init__(self) -> None:
         self.pause = 0.0
@@ -12,9 +12,7 @@ class Brake:
 
     def holds(self, now: float) -> float | None:
         """When the next messages are handed out; None: now."""
-        if not self.pause or not now < self._next <= now + self.pause:  # a clock that was set back holds up nobody
-            return None
-        return self._next
+        return self._next if self.pause and now < self._next <= now + self.pause else None
 
     def handed_out(self, now: float) -> None:
         self._next = now + self.pause

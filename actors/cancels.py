@@ -1,4 +1,4 @@
-"""The broker's memory of handlers that were told to end. Pure: the caller gives the time.
+"""The broker's memory of handlers that were told to end. Pure: the caller gives the time, which is monotonic.
 
 The store knows which messages are cancelled; this knows whom to remind of it, and until when.
 """

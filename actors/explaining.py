@@ -1,7 +1,8 @@
 """What the supervisor knows of why a recipient takes on nothing, as plain values; and what is on hold, in its rows.
 
 ``about`` gives a mapping: ``known`` is whether the configuration has the recipient; ``stopping``, whether the squad
-stops; ``storage`` its state and since when (and ``silent``, once the gateway knows that it does not get on);
+stops; ``storage`` its state, since when, and the error that keeps it from work (and ``silent``, once the gateway knows
+that it does not get on);
 ``timeout`` the longest that a handler may run, in seconds; ``attempts`` how often a message is tried; ``shut``, that
 it is a convoy which was left out at the start; ``workers`` a mapping for each process that serves it or should. Times
 are seconds since the epoch.
@@ -31,6 +32,7 @@ def about(life: Lifecycle, recipient: str, hung_after: float) -> dict[str, Any]:
             "state": storage.state,
             "since": storage.since,
             "again_at": storage.again_at if storage.state == "restarting" else None,
+            "error": storage.last_error if storage.state in ("failing", "damaged") else "",
         },
         "timeout": None if settings is None else settings.timeout,
         "attempts": None if settings is None else settings.retry.max_attempts,

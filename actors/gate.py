@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from squad.actors.protocol import Hold, HoldDone
+from squad.clock import Clock
 from squad.durations import format_duration
 from squad.events import Event, event
 from squad.store.backend import Backend
@@ -20,13 +21,15 @@ _AGAIN = 5.0  # seconds until the supervisor is asked once more to end a process
 class Gate:
     """See the module. ``shut``: something is on hold, so that whoever is in a hurry need not ask further.
 
-    ``cut_at``: when the processes of handlers that run in a frozen squad are due to be ended, in seconds since the
-    epoch.
+    ``cut_at``: when the processes of handlers that run in a frozen squad are due to be ended. It is of the monotonic
+    clock; the row has the moment at which that was to be when it was said, for people and for a later storage.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.shut = False
         self.cut_at: float | None = None
+        self._clock = clock
+        self._until: float | None = None  # of the freeze that ``cut_at`` is known for, seconds since the epoch
         self._holds = Holds()
         self._next: Holds | None = None  # what it is once the present transaction is committed
 
@@ -52,7 +55,7 @@ class Gate:
             writer.put(((KEY, after.text()),), now)
             writer.record_events(events, now)
             self._next, self.shut = after, True  # until the commit it is better to look twice
-            self.cut_at = after.frozen.until if after.frozen is not None else None
+            self._aim(after)
         return HoldDone(msg.request, changed, after.text())
 
     def commit(self) -> Holds | None:
@@ -64,6 +67,7 @@ class Gate:
 
     def roll_back(self) -> None:
         self._next = None
+        self._until = None
         self._take(self._holds)
 
     def overdue(self, now: float, loaded: Iterable[str]) -> dict[str, str]:
@@ -71,7 +75,8 @@ class Gate:
         if self.cut_at is None or now < self.cut_at:
             return {}
         frozen = self.holds.frozen
-        left = "at once" if frozen is None else f"within {format_duration(max(0.0, self.cut_at - frozen.since))}"
+        grace = None if frozen is None or frozen.until is None else max(0.0, frozen.until - frozen.since)
+        left = "at once" if grace is None else f"within {format_duration(grace)}"
         late = dict.fromkeys(loaded, f"the squad is frozen, and its handler did not end {left}")
         self.cut_at = now + _AGAIN if late else None
         return late
@@ -79,7 +84,15 @@ class Gate:
     def _take(self, holds: Holds) -> None:
         self._holds = holds
         self.shut = bool(holds)
-        self.cut_at = holds.frozen.until if holds.frozen is not None else None
+        self._aim(holds)
+
+    def _aim(self, holds: Holds) -> None:
+        until = holds.frozen.until if holds.frozen is not None else None
+        if until is None:
+            self.cut_at = None
+        elif until != self._until:
+            self.cut_at = self._clock.monotonic() + max(0.0, until - self._clock.time())
+        self._until = until
 
 
 def _changed(holds: Holds, msg: Hold, now: float) -> tuple[Holds, tuple[str, ...], list[Event]]:

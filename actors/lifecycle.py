@@ -11,31 +11,23 @@ import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any
 
 from squad.actors import blackbox
-from squad.actors.base import Actor, Spawned
+from squad.actors.base import Actor
 from squad.actors.children import CORE, Child, ChildSpec, Convoy, convoy_key
 from squad.actors.groups import Group, group_of, waits_for
+from squad.actors.host import Host
 from squad.actors.journal import Journal
 from squad.actors.past import Past
 from squad.actors.protocol import Address, Begin, Boot, Drain, Share, StorageAt
 from squad.actors.restarts import budget_of
+from squad.actors.turns import Turns
 from squad.config.schema import SquadConfig
 from squad.events import event
 
 _START_LIMIT = 30.0  # seconds in which a new process must say Started
 _FORK_AGAIN = 1.0  # seconds until a fork that failed is tried again
-
-
-class Host(Protocol):
-    """What the actor does for its lifecycle."""
-
-    def tell(self, address: Address, msg: object) -> None: ...
-    def spawn(self, actor_class: type[Actor], first: object = None) -> Spawned: ...
-    def after(self, seconds: float, token: Any) -> None: ...
-    def leave(self, status: int = 0, farewell: float = 2.0) -> NoReturn: ...
-    def roster_changed(self) -> None: ...
 
 
 class Lifecycle:
@@ -57,6 +49,7 @@ class Lifecycle:
         self._log = log
         self._past = Past(home, first=boot.generation == 1)
         self._serving = False  # whether a storage of this tree ever came up
+        self._turns = Turns(self.children, self.obstacles, self.start)
         self._in_hand = blackbox.inherit(self.hands)
         for kind in CORE:
             if kind != "scheduler":
@@ -140,6 +133,8 @@ class Lifecycle:
         begin = Begin(child.spec, child.new_worker(), str(self._home), self.config, self.storage.address, extra)
         child.address, child.pid = self._host.spawn(self._actors[child.spec.kind], begin)
         child.spawned, child.created = time.monotonic(), time.time()
+        if not child.spec.core and child.pid is not None:
+            self._turns.began(child)
         if child.pid is None:
             child.last_error = "no process could be forked for it"
             delay = child.budget.crashed(time.monotonic())
@@ -166,12 +161,15 @@ class Lifecycle:
         self.start_waiting()
 
     def start_waiting(self) -> None:
-        """Start everybody that waits and need not any more. Called at every news that may end a wait."""
-        if self.stopping:
-            return
-        for child in list(self.children.values()) if self._serving else [self.storage]:
-            if child.state == "waiting" and not self.obstacles(child):
-                self.start(child)
+        """Start who waits and need not any more, so many at a time. Called at every news that may end a wait."""
+        if not self.stopping:
+            self._turns.give(everybody=self._serving)
+
+    def heard(self, child: Child) -> None:
+        """Its process has said Started."""
+        child.heard, child.started = time.monotonic(), True
+        self._turns.over(child)
+        self.start_waiting()
 
     def obstacles(self, child: Child) -> list[str]:
         """What a child waits for before it starts, as names."""
@@ -214,6 +212,7 @@ class Lifecycle:
             charge = not child.leaving and not self.stopping
             self.journal.release(child.worker, hand, reason, charge=charge)
         child.pid, child.report, child.address = None, None, None
+        self._turns.over(child)
         self._host.roster_changed()
         after_exit, child.after_exit = child.after_exit, "by budget"
         if self.stopping and child is self.storage and not (child.leaving or child.killed_for):

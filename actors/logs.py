@@ -115,7 +115,8 @@ class _JsonLines(RotatingFileHandler):
                 stream.close()
         if not self._failing:
             self._failing = True
-            sys.stderr.write(f"squad: {self.baseFilename} cannot be written: {error.strerror}\n")
+            with contextlib.suppress(OSError):  # it may be a file on the same disk
+                sys.stderr.write(f"squad: {self.baseFilename} cannot be written: {error.strerror}\n")
 
 
 def _private(path: str, flags: int) -> int:

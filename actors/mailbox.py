@@ -8,12 +8,13 @@ it is idle, so that commits are shared under load and latency is low without it.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from squad.actors import arrivals, desk, logs, records
 from squad.actors.acknowledgements import Acknowledgements
+from squad.actors.agenda import LONGEST_SLEEP, Agenda
 from squad.actors.brake import Brake
 from squad.actors.cancels import Cancels
 from squad.actors.gate import Gate
@@ -35,23 +36,23 @@ from squad.actors.protocol import (
     Settle,
     State,
     Submit,
-    SubmitDone,
     Throttle,
     Unwatch,
     Watch,
 )
 from squad.actors.rounds import Round
 from squad.actors.rules import Rules
+from squad.actors.trouble import Trouble
 from squad.actors.watches import Watches
 from squad.actors.workers import Workers
 from squad.clock import SYSTEM, Clock
 from squad.errors import StoreError
 from squad.store.backend import Backend
 from squad.store.holds import KEY, Holds
+from squad.store.rows import Running
 from squad.store.settlement import Settlement
 from squad.store.settling import Batch
 
-_AFTER_FAILURE = 0.5  # seconds before a failed transaction is tried again
 _KILLED = "the squad was killed while it was handled"
 _PAST_GRACE = "its handler went on with a cancelled message past its grace"
 
@@ -62,8 +63,11 @@ class Broker(threading.Thread):
     """Owns the Writer. ``put`` and ``stop`` are for the actor.
 
     On this thread ``send`` is called with answers, ``evict`` with a worker whose process must be ended, and why, and
-    ``crashed`` when the thread itself ends by an error that should not be.
+    ``crashed`` when the thread itself ends by an error that should not be, ``told`` with how the storage is (a state,
+    and an error for people) when its database fails, and when it works again.
     """
+
+    longest_sleep = LONGEST_SLEEP
 
     def __init__(  # noqa: PLR0913 - all that it works with
         self,
@@ -74,6 +78,7 @@ class Broker(threading.Thread):
         evict: Callable[[str, str], None] = lambda worker, why: None,
         held: Callable[[Holds], None] = lambda holds: None,
         crashed: Callable[[], None] = lambda: None,
+        told: Callable[[str, str], None] = lambda state, error: None,
         clock: Clock = SYSTEM,
     ) -> None:
         super().__init__(name="writer", daemon=True)
@@ -89,11 +94,12 @@ class Broker(threading.Thread):
         self._waiting: set[str] = set()  # recipients that may have ready messages
         self._watches = Watches(writer)
         self._cancels = Cancels()
-        self._gate = Gate()
+        self._gate = Gate(clock)
         self._brake = Brake()
         self._gauges = Gauges(writer.depths, rules.bound)
         self._acknowledgements = Acknowledgements()
-        self._next_due: float | None = None  # seconds since the epoch
+        self._trouble = Trouble(send, told, clock)
+        self._agenda = Agenda(clock)
 
     def put(self, msg: Any, sender: Address) -> None:
         self._gathering.put((msg, sender))
@@ -122,11 +128,11 @@ class Broker(threading.Thread):
             now = self._clock.time()
             for worker in dead:
                 self._writer.release(worker, in_hand.get(worker), _KILLED, True, now, self._rules.retry)
-            self._next_due = self._writer.due(now).next_due
+            self._agenda.enter(self._writer.due(now).next_due)
         for lease in self._writer.cancelling():
-            self._due(self._cancels.add(lease, self._rules.grace(lease.recipient), now))
+            self._must_end(lease)
         self._gate.recover(self._writer.get(KEY))
-        self._due(self._gate.cut_at)
+        self._agenda.enter_monotonic(self._gate.cut_at)
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -144,42 +150,33 @@ class Broker(threading.Thread):
             if _STOP in batch:
                 stopping = True
                 batch.remove(_STOP)
+            if self._trouble and self._trouble.pause != 0 and not stopping:
+                self._trouble.put_off(batch)
+                continue
+            batch = self._trouble.with_kept(batch)
             try:
                 self._round(batch)
-            except StoreError as error:
-                self._failed(batch, error)
-                stopping = False
+            except StoreError as error:  # nothing of this round was committed
+                self._gate.roll_back()
+                self._agenda.enter_all()  # what was due is so still
+                self._trouble.met(batch, error)
         self._writer.close()
 
     def _patience(self) -> float | None:
         """Seconds until something is due though nothing arrives; None: for ever."""
-        waits = []
-        if self._next_due is not None:
-            waits.append(self._next_due - self._clock.time())
-        if self._acknowledgements.due is not None:
-            waits.append(self._acknowledgements.due - self._clock.monotonic())
-        return max(0.0, min(waits)) if waits else None
-
-    def _failed(self, batch: list[Any], error: StoreError) -> None:
-        """Nothing of this round was committed. Senders from outside are told; the rest is tried again."""
-        logs.logger("storage").error("a transaction failed, trying again: %s", error)
-        self._gate.roll_back()
-        for item in batch:
-            msg, sender = item
-            if isinstance(msg, Submit):
-                self._send(sender, SubmitDone(msg.request, (), str(error)))
-            else:
-                self._gathering.put(item)
-        self._due(self._clock.time())  # what was due is so still
-        time.sleep(_AFTER_FAILURE)  # on the writer's own thread, which has nothing else to do
+        if self._trouble:
+            return self._trouble.pause
+        return self._agenda.patience(self._acknowledgements.due, self.longest_sleep)
 
     def _round(self, batch: list[Any]) -> None:
         now = self._clock.time()
         done = Round()
         overdue: dict[str, str] = {}
         with self._writer.transaction():
-            if self._next_due is not None and now >= self._next_due:
-                overdue = self._do_what_is_due(now, done)
+            if self._agenda.due(now):
+                self._after(self._writer.due(now), done)
+            if self._agenda.due_monotonic(steady := self._clock.monotonic()):
+                overdue = self._overdue(steady)
             self._submit([(msg, sender) for msg, sender in batch if isinstance(msg, Submit)], now, done)
             self._settle([(msg, sender) for msg, sender in batch if isinstance(msg, Settle)], now, done)
             for msg, sender in batch:
@@ -188,8 +185,12 @@ class Broker(threading.Thread):
             self._hand_out(now, done)
             while self._drop_surplus(now, done):
                 self._hand_out(now, done)
+            if self._trouble:
+                self._writer.record_events([self._trouble.ending()], now)
             changed = dict(self._writer.changed)
         self._gathering.committed(self._clock.monotonic())
+        if self._trouble:
+            self._trouble.over()
         self._commit(done)
         for warning in self._gauges.warnings(changed, self._writer.depth, self._rules.bound):
             self.put(Record((warning,)), None)
@@ -198,16 +199,18 @@ class Broker(threading.Thread):
 
     # -- inside the transaction -------------------------------------------------------------------------------------
 
-    def _do_what_is_due(self, now: float, done: Round) -> dict[str, str]:
-        """Which workers must be ended, and why: they are overdue with the end of what they handle."""
-        settlement = self._writer.due(now)
-        self._next_due = settlement.next_due
-        self._after(settlement, done)
+    def _overdue(self, now: float) -> dict[str, str]:
+        """Which workers must be ended by now (monotonic), and why: they are overdue with the end of what they handle."""
         overdue = self._gate.overdue(now, self._workers.loaded())
         overdue |= dict.fromkeys(self._cancels.overdue(now), _PAST_GRACE)
-        self._due(self._cancels.next_due)
-        self._due(self._gate.cut_at)
+        self._agenda.enter_monotonic(self._cancels.next_due)
+        self._agenda.enter_monotonic(self._gate.cut_at)
         return overdue
+
+    def _must_end(self, lease: Running) -> None:
+        """Its message is cancelled: its handler has its grace from now on."""
+        due = self._cancels.add(lease, self._rules.grace(lease.recipient), self._clock.monotonic())
+        self._agenda.enter_monotonic(due)
 
     def _submit(self, submits: list[tuple[Submit, Address]], now: float, done: Round) -> None:
         if not submits:
@@ -219,11 +222,7 @@ class Broker(threading.Thread):
                 if until is None:
                     self._waiting.add(row.recipient)
                 for due in (until, row.expires_at, row.reply_due(now)):
-                    self._due(due)
-
-    def _due(self, at: float | None) -> None:
-        if at is not None and (self._next_due is None or at < self._next_due):
-            self._next_due = at
+                    self._agenda.enter(due)
 
     def _ready(self, msg: Ready, sender: Address, now: float, done: Round) -> None:
         if not self._workers.heard(msg, sender):
@@ -271,7 +270,7 @@ class Broker(threading.Thread):
         done.ended.extend(settlement.ended)
         self._waiting.update(settlement.woken)
         done.exhausted -= settlement.woken
-        self._due(settlement.next_due)
+        self._agenda.enter(settlement.next_due)
 
     def _watch(self, msg: Watch, sender: Address, now: float, done: Round) -> None:
         answer = self._watches.add(msg, sender)
@@ -290,7 +289,7 @@ class Broker(threading.Thread):
         settlement, running = self._writer.cancel(msg.task_id, msg.tree, now)
         self._after(settlement, done)
         for lease in running:
-            self._due(self._cancels.add(lease, self._rules.grace(lease.recipient), now))
+            self._must_end(lease)
         done.cancelled += running
         done.answers.append((sender, Cancelled(msg.request, len(settlement.ended), len(running))))
 
@@ -301,7 +300,7 @@ class Broker(threading.Thread):
 
     def _hold(self, msg: Hold, sender: Address, now: float, done: Round) -> None:
         done.answers.append((sender, self._gate.carry_out(self._writer, msg, now)))
-        self._due(self._gate.cut_at)
+        self._agenda.enter_monotonic(self._gate.cut_at)
 
     def _throttle(self, msg: Throttle, sender: Address, now: float, done: Round) -> None:
         self._brake.pause = msg.pause
@@ -339,8 +338,8 @@ class Broker(threading.Thread):
 
     def _hand_out(self, now: float, done: Round) -> None:
         """Claim ready messages for workers with room, the least loaded first."""
-        if (later := self._brake.holds(now)) is not None:
-            self._due(later)
+        if (later := self._brake.holds(self._clock.monotonic())) is not None:
+            self._agenda.enter_monotonic(later)
             return
         wanted = {}
         for recipient in self._gate.free(self._waiting) if self._gate.shut else self._waiting:
@@ -349,7 +348,7 @@ class Broker(threading.Thread):
                 wanted[recipient] = rooms
         claimed = self._writer.claim_all(wanted, now) if wanted else {}
         if claimed:
-            self._brake.handed_out(now)
+            self._brake.handed_out(self._clock.monotonic())
         for recipient, rooms in wanted.items():
             if any(len(claimed.get(name, ())) < room for name, room in rooms):
                 done.exhausted.add(recipient)
@@ -373,8 +372,9 @@ class Broker(threading.Thread):
         for address, answer in done.answers:
             self._send(address, answer)
         if done.ended and self._watches:
-            for address, watched in self._watches.after(done.ended):
-                self._send(address, watched)
+            with suppress(StoreError):  # the next round meets it as well, and who waits asks again
+                for address, watched in self._watches.after(done.ended):
+                    self._send(address, watched)
         if self._gate.shut and (holds := self._gate.commit()) is not None:
             self._held(holds)
             for name in self._workers.loaded():

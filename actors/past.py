@@ -2,10 +2,12 @@
 
 Each change is a line of JSON, appended as it happens, and the last line of a name counts. Times are of the machine's
 monotonic clock, which all its processes share. A launcher that starts forgets it all: a start is a restart by hand.
+On a full disk nothing is kept: that is no reason for a supervisor to fail.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -87,14 +89,16 @@ class Past:
 
     def _note(self, name: str, content: Any) -> None:
         self._known[name] = content
-        with self._path.open("a", encoding="utf-8") as file:
+        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:  # a full disk
             file.write(json.dumps([name, content]) + "\n")
         self._lines += 1
         if self._lines > len(self._known) + _SPARE:
             self._compact()
 
     def _compact(self) -> None:
-        if self._known:
+        if not self._known:
+            return
+        with contextlib.suppress(OSError):
             self._known = {name: content for name, content in self._known.items() if content is not None}
             new = self._path.with_suffix(".new")
             new.write_text("".join(f"{json.dumps(item)}\n" for item in self._known.items()), encoding="utf-8")

@@ -108,8 +108,12 @@ def storage(facts: Facts) -> Iterator[Reason]:
         yield Reason(
             "storage", "the storage does not get on: another program may lock the database, or the disk be full"
         )
+    elif found["state"] == "damaged":
+        text = f"the database has been unusable {facts.lasts(found['since'])}: {found['error']}"
+        yield Reason("storage", text, "by_hand", command="squad maintenance check")
     elif found["state"] != "ready":
-        text = f"the storage has been {found['state']} {facts.lasts(found['since'])}"
+        why = f": {found['error']}" if found.get("error") else ""
+        text = f"the storage has been {found['state']} {facts.lasts(found['since'])}{why}"
         yield at("storage", text, found["again_at"], "known")
 
 

@@ -8,6 +8,7 @@ from squad.actors.protocol import Report
 from squad.store.rows import Outcome
 
 _APART = 1.0  # seconds between reports that say nothing new about its state
+_AT_WORK = frozenset({"busy", "idle"})  # states that may change with every message
 
 
 class Reports:
@@ -32,8 +33,10 @@ class Reports:
         report = Report(self._worker, state, self._handled, in_hand, tokens, self._last_error)
         if report == self._last:
             return True
-        if self._last is not None and now - self._at < _APART and state == self._last.state:
-            return False
+        if self._last is not None and now - self._at < _APART:
+            before = self._last.state
+            if state == before or (state in _AT_WORK and before in _AT_WORK):
+                return False
         self._last, self._at = report, now
         self._tell(report)
         return True

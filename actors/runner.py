@@ -32,6 +32,7 @@ _compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii
 class InHand(NamedTuple):
     lease: Lease
     started: float  # seconds since the epoch
+    begun: float  # the same moment, monotonic
 
 
 class Tray:
@@ -177,7 +178,7 @@ class Runner(threading.Thread):
     def _handle_message(self, agent: Agent, lease: Lease) -> Outcome:
         started, clock = self._bench.clock.time(), self._bench.clock.monotonic()
         with self._turn:
-            self.current = InHand(lease, started)
+            self.current = InHand(lease, started, clock)
             if not self._winding_up:
                 self.cancelled.clear()
         self._bench.black_box.hold(Hand(lease.row, lease.fence, started, lease.task_id, lease.type))

@@ -5,6 +5,7 @@ A small state machine that the supervisor steps: at each child's end and once a 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -94,5 +95,6 @@ class Shutdown:
         document = {"at": iso(time.time()), "unfinished": self._unfinished, "forced": self._forced}
         path = self._home / "last_stop.json"
         new = path.with_suffix(".new")
-        new.write_text(json.dumps(document))
-        new.replace(path)
+        with contextlib.suppress(OSError):  # on a full disk nobody hears of it; the messages are queued all the same
+            new.write_text(json.dumps(document))
+            new.replace(path)

@@ -41,12 +41,15 @@ from squad.actors.protocol import (
     Watch,
 )
 from squad.actors.rules import Rules, rules_of
-from squad.errors import StoreError
+from squad.actors.trouble import DAMAGED, FAILING, refused, said
+from squad.errors import DamagedError, StoreError
 from squad.store.holds import KEY as HOLDS
 from squad.store.lock import acquire
 from squad.store.writer import Writer
 
 _LOCK_WAIT = 5.0  # seconds for a predecessor's lock file to be let go
+_LOCKED = 2000  # milliseconds of waiting for another program's lock before it is said that there is one
+_AGAIN = 2.0  # seconds until a database that cannot be opened is tried again
 
 
 class Storage(Actor):
@@ -56,6 +59,7 @@ class Storage(Actor):
         super().__init__()
         self._broker: Broker | None = None
         self._early: list[tuple[Any, Address]] = []  # arrived before the database was open
+        self._closed: StoreError | None = None  # why it cannot be opened
 
     @receives(Begin)
     def on_begin(self, msg: Begin, sender: Address) -> None:
@@ -68,22 +72,60 @@ class Storage(Actor):
         self.tell(sender, Started(self._worker))
         try:
             self._lock = acquire(home / "storage.lock", _LOCK_WAIT)
-            writer = Writer(home / "squad.db", msg.config.store)
         except StoreError as error:
             logs.logger("storage").error("cannot start: %s %s", error, error.hint)
             self.tell(sender, StartFailed(self._worker, f"{error} {error.hint}".strip()))
             return
-        self._broker = self.make_broker(writer, rules_of(msg.config))
-        self._broker.recover(msg.extra.get("alive"), msg.extra.get("in_hand", {}))
-        kept = {key: text for name in msg.config.convoys if (text := writer.get(key := convoy_key(name))) is not None}
-        if (holds := writer.get(HOLDS)) is not None:
-            kept[HOLDS] = holds
-        self._broker.start()
+        self._begin = msg
+        self._open()
+
+    def _open(self) -> None:
+        """Open the database and begin to serve. While that cannot be it is tried again, unless it is damaged."""
+        msg = self._begin
+        settings = msg.config.store
+        patient = settings.model_copy(update={"busy_timeout": min(settings.busy_timeout, _LOCKED)})
+        writer = None
+        try:
+            writer = Writer(self._home / "squad.db", patient)
+            broker = self.make_broker(writer, rules_of(msg.config))
+            broker.recover(msg.extra.get("alive"), msg.extra.get("in_hand", {}))
+            kept = {
+                key: text for name in msg.config.convoys if (text := writer.get(key := convoy_key(name))) is not None
+            }
+            if (holds := writer.get(HOLDS)) is not None:
+                kept[HOLDS] = holds
+        except StoreError as error:
+            if writer is not None:
+                writer.close()
+            self._cannot_open(error)
+            return
+        self._closed = None
+        self._broker = broker
+        broker.start()
         for early in self._early:
-            self._broker.put(*early)
+            broker.put(*early)
         self._early.clear()
-        self.tell(sender, StorageReady(self._worker, kept))
-        self.tell(sender, Report(self._worker, "ready"))
+        self.tell(self._supervisor, StorageReady(self._worker, kept))
+        self._told("ready", "")
+
+    def _cannot_open(self, error: StoreError) -> None:
+        if self._closed is None or self._closed.message != error.message:
+            logs.logger("storage").critical("cannot open the database: %s. %s", error, error.hint)
+        self._closed = error
+        for early in [early for early in self._early if refused(*early, self.tell, error)]:
+            self._early.remove(early)
+        damaged = isinstance(error, DamagedError)
+        self._told(DAMAGED if damaged else FAILING, said(error))
+        if not damaged:
+            self.after(_AGAIN, "open")
+
+    def on_timer(self, token: Any) -> None:
+        if self._broker is None:
+            self._open()
+
+    def _told(self, state: str, error: str) -> None:
+        """For any thread."""
+        self.tell(self._supervisor, Report(self._worker, state, last_error=error))
 
     def make_broker(self, writer: Writer, rules: Rules) -> Broker:
         return Broker(
@@ -93,6 +135,7 @@ class Storage(Actor):
             crashed=lambda: self.post(self._broker_crashed),
             evict=lambda worker, why: self.tell(self._supervisor, Evict(worker, why)),
             held=lambda holds: self.tell(self._supervisor, Held(holds.text())),
+            told=self._told,
             clock=self.clock,
         )
 
@@ -107,7 +150,8 @@ class Storage(Actor):
 
     def _pass_on(self, msg: Any, sender: Address) -> None:
         if self._broker is None:
-            self._early.append((msg, sender))
+            if self._closed is None or not refused(msg, sender, self.tell, self._closed):
+                self._early.append((msg, sender))
         else:
             self._broker.put(msg, sender)
 

@@ -7,6 +7,7 @@ kernel tells of a child's end; should that news get lost, a look at all processe
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import time
@@ -49,12 +50,12 @@ from squad.actors.protocol import (
     StartFailed,
     StopSquad,
     StorageReady,
-    Throttle,
     Tree,
 )
 from squad.actors.scheduler import Scheduler
 from squad.actors.shutdown import Shutdown
 from squad.actors.storage import Storage
+from squad.actors.strain import Strain
 from squad.errors import StartError
 from squad.events import event
 from squad.store.holds import KEY as HOLDS
@@ -63,7 +64,7 @@ from squad.store.times import iso
 
 _SWEEP = 5.0  # seconds between looks at the processes, and copies of the tree for when no squad runs
 _STEP = 1.0  # seconds between looks while the squad stops
-_ROSTER = 0.2  # seconds in which changes of who runs are gathered for the monitor
+_ROSTER = 0.5  # seconds in which changes of who runs are gathered for the monitor
 _HELD = ("gateway", "scheduler")  # who goes by what is on hold, beside the storage
 _ACTORS: dict[str, type[Actor]] = {
     "storage": Storage,
@@ -80,12 +81,12 @@ class Supervisor(Actor):
 
     _lifecycle: Lifecycle
     _health: Health
+    _strain: Strain
 
     def __init__(self) -> None:
         super().__init__()
         self._shutdown: Shutdown | None = None
         self._holds = Holds()
-        self._throttled: tuple[float, str] = (0.0, "")  # seconds between two hand-outs, and why
         self._changed = False  # something that the copy of the tree does not show
         self._roster_due = False  # a timer is set
 
@@ -100,6 +101,7 @@ class Supervisor(Actor):
         self._log = logs.logger("supervisor")
         self.tell(sender, Booting(os.getpid()))
         self._lifecycle = Lifecycle(self, msg, _ACTORS, self._log)
+        self._strain = Strain(self._lifecycle, self.tell, self._log)
         children = self._lifecycle.children
         self._health = Health(msg.config.supervision.health, children.values, self.tell, self._log)
         self._deployment = reloading.Deployment.of(msg.config, msg.recipients)
@@ -134,7 +136,7 @@ class Supervisor(Actor):
     def on_started(self, msg: Started, sender: Address) -> None:
         child = self._lifecycle.by_worker(msg.worker)
         if child is not None:
-            child.heard, child.started = time.monotonic(), True
+            self._lifecycle.heard(child)
             self.roster_changed()
             if child.spec.kind in _HELD:
                 self.tell(child.address, Held(self._holds.text()))
@@ -143,7 +145,7 @@ class Supervisor(Actor):
     def on_storage_ready(self, msg: StorageReady, sender: Address) -> None:
         if self._lifecycle.by_worker(msg.worker) is not None:
             self._lifecycle.storage_ready(sender, msg.kept)
-            self._throttle()
+            self._strain.tell_storage()
             self._hold(Holds.read(msg.kept.get(HOLDS)))
 
     @receives(Held)
@@ -184,6 +186,9 @@ class Supervisor(Actor):
         child.become(msg.state)
         if child.ready and not was_ready:
             self._lifecycle.start_waiting()
+            if child.spec.kind == "storage":
+                self._lifecycle.journal.served()
+                self._strain.tell_storage()
             if was_starting and not child.spec.core:
                 self._lifecycle.journal.note(event("ready", child.name))
                 self._log.info("%s is ready", child.name)
@@ -225,32 +230,11 @@ class Supervisor(Actor):
 
     @receives(Machine)
     def on_machine(self, msg: Machine, sender: Address) -> None:
-        journal = self._lifecycle.journal
-        journal.record(Record(samples=(msg.sample,)))
-        if not msg.reason:
-            return
-        before, (self._throttled, self._changed) = self._throttled, ((msg.pause, msg.reason), True)
-        self._throttle()
-        self._log.info("%g s pass between two hand-outs of messages: %s", msg.pause, msg.reason)
-        if bool(before[0]) != bool(msg.pause):
-            self._log.warning("the squad is %s: %s", "overloaded" if msg.pause else "relieved", msg.reason)
-            squad = self._lifecycle.config.name
-            journal.note(event("overloaded" if msg.pause else "relieved", squad, reason=msg.reason))
-
-    def _throttle(self) -> None:
-        if self._lifecycle.storage.ready:
-            self.tell(self._lifecycle.storage.address, Throttle(self._throttled[0]))
+        self._changed = self._strain.read(msg) or self._changed
 
     @receives(OverCeiling)
     def on_over_ceiling(self, msg: OverCeiling, sender: Address) -> None:
-        child = self._lifecycle.by_worker(msg.worker)
-        if child is None or not child.running or child.killed_for:
-            return
-        self._log.warning("%s: %s%s", child.name, msg.what, ": ending it" if msg.over else "")
-        self._lifecycle.journal.note(event("over_ceiling" if msg.over else "near_ceiling", child.name, reason=msg.what))
-        if msg.over:
-            child.last_error = msg.what
-            child.kill_all(msg.what)
+        self._strain.judged(msg)
 
     @receives(ReleaseDone)
     def on_release_done(self, msg: ReleaseDone, sender: Address) -> None:
@@ -300,7 +284,7 @@ class Supervisor(Actor):
     @receives(Explain)
     def on_explain(self, msg: Explain, sender: Address) -> None:
         found = explaining.about(self._lifecycle, msg.recipient, self._health.rules.hung_after)
-        found["throttled"] = self._throttled
+        found["throttled"] = self._strain.throttled
         self.tell(sender, Explained(msg.request, found))
 
     @receives(Ask)
@@ -351,10 +335,16 @@ class Supervisor(Actor):
             return
         deployment = reloading.Deployment.of(msg.config, msg.recipients)
         plan = reloading.plan(self._deployment, deployment)
+        wanted = not msg.dry_run and self._shutdown is None and bool(plan)
+        try:
+            if wanted:
+                accepted.keep(self._home, deployment.config, deployment.recipients)
+        except OSError as error:
+            self.tell(sender, Reply(msg.request, f"nothing is changed: {error.filename} cannot be written: {error}"))
+            return
         self.tell(sender, Reply(msg.request, detail=plan.shown()))
-        if not msg.dry_run and self._shutdown is None and plan:
+        if wanted:
             self._log.info("reloading: %s", plan)
-            accepted.keep(self._home, deployment.config, deployment.recipients)
             self._deployment = deployment
             self._health.rules = msg.config.supervision.health
             self.log_to(self._home, "supervisor", msg.config.logging)
@@ -387,12 +377,13 @@ class Supervisor(Actor):
 
     def _rows(self, brief: bool = False) -> list[tree.Row]:
         memory = usage.resident(os.getpid())
-        state = "draining" if self._shutdown is not None else "throttled" if self._throttled[0] else "ready"
+        state = "draining" if self._shutdown is not None else "throttled" if self._strain.throttled[0] else "ready"
         top = tree.supervisor_row(self._started, memory, None, state)
         life = self._lifecycle
         hands = None if brief else life.hands
         return explaining.marked(tree.rows(top, life.children.values(), life.convoys.values(), hands), self._holds)
 
     def _save(self) -> None:
-        self._changed = False
-        tree.save(self._home / "tree.json", self._lifecycle.config.name, self._rows())
+        with contextlib.suppress(OSError):  # a full disk: it is tried again
+            tree.save(self._home / "tree.json", self._lifecycle.config.name, self._rows())
+            self._changed = False

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
 RecordedKind = Literal[
+    "disrupted",
     "dropped",
     "edited",
     "ended",
@@ -132,6 +133,11 @@ RECORDED: dict[str, Kind] = {
         "A process ended too often and is not started again until `squad restart NAME`.",
         _PROCESS,
         {"reason": "how it ended the last time"},
+    ),
+    "disrupted": Kind(
+        "The database could not be written, and can be again. Nothing was stored or handed out meanwhile.",
+        "the storage",
+        {"reason": "what was wrong", "seconds": "for how long"},
     ),
     "near_ceiling": Kind(
         "A process has come near its ceiling of memory, or was over that of CPU for a part of the window.",

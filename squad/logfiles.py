@@ -71,6 +71,8 @@ class LogFile:
             return
         if (found.st_ino, found.st_size, found.st_mtime_ns) == (self._file.inode, self.offset, self._changed):
             return
+        if not found.st_size and self._file is _NOWHERE and found.st_mtime_ns == self._changed:
+            return  # nothing was ever written into it, and it was looked at before
         self._changed = found.st_mtime_ns
         with ExitStack() as files:
             written = _open(self.path, files)

@@ -50,8 +50,9 @@ def acquire(path: Path, wait_seconds: float) -> Lock:
                     hint=f"`squad stop` ends the squad that runs there; `ps -p {pid}` shows what it is",
                 ) from None
             time.sleep(min(_POLL, left))
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    with contextlib.suppress(OSError):  # on a full disk the holder is not named
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return Lock(descriptor)
 
 

@@ -55,6 +55,7 @@ _ATTEMPT = """
     INSERT INTO attempts (task_row, number, worker, started_at, ended_at, outcome, final, error)
     SELECT ?, COALESCE(MAX(number), 0) + 1, ?, ?, ?, ?, ?, ? FROM attempts WHERE task_row = ?
 """
+_ENDED = "SELECT 1 FROM tasks WHERE id = ? AND fence = ? AND lease_owner = ? AND completed_at IS NOT NULL"
 _STATE = """
     INSERT INTO agent_state (agent, version, updated_at, state) VALUES (?, ?, ?, ?)
     ON CONFLICT (agent) DO UPDATE
@@ -92,6 +93,7 @@ class Settling:
         self._requeued: Counter[str] = Counter()
         self._to_answer: list[int] = []
         self._over: list[int] = []  # rows whose leases end
+        self._fates: dict[tuple[int, int, str], bool] = {}  # row, fence, worker -> whether its outcome was accepted
         self._done = Settlement()
 
     def settle(self, batches: Sequence[Batch], ceiling: Ceiling) -> Settlement:
@@ -99,8 +101,12 @@ class Settling:
         self._ceiling = ceiling
         for worker, agent, outcomes in batches:
             for outcome in outcomes:
-                leased = self._take(outcome.row, worker, outcome.fence)
-                self._done.accepted.append(leased is not None and self._end(leased, agent, outcome))
+                claim = (outcome.row, outcome.fence, worker)
+                if (leased := self._take(outcome.row, worker, outcome.fence)) is not None:
+                    self._fates[claim] = self._end(leased, agent, outcome)
+                elif claim not in self._fates:
+                    self._fates[claim] = self._ended_before(claim)
+                self._done.accepted.append(self._fates[claim])
         return self._write()
 
     def release(self, in_hand: tuple[int, int] | None, reason: str, charge: bool) -> Settlement:
@@ -132,6 +138,10 @@ class Settling:
         del self._leased[row]
         self._over.append(row)
         return leased
+
+    def _ended_before(self, claim: tuple[int, int, str]) -> bool:
+        """Whether it ended under this very lease (row, fence, worker), and only the acknowledgement was lost."""
+        return self._session.connection.execute(_ENDED, claim).fetchone() is not None
 
     def _write(self) -> Settlement:
         with self._session.savepoint():

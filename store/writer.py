@@ -7,11 +7,12 @@ to one thread at a time. Who opens one holds the lock of ``squad.store.lock`` fi
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from squad.errors import StoreError
 from squad.events import Event
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from squad.config.schema import StoreConfig
 
 __all__ = ["Ceiling", "Policy", "Settlement", "Writer"]
+
+Question = TypeVar("Question", bound=Callable[..., Any])
 
 _DUE = """
     UPDATE tasks INDEXED BY tasks_delayed SET not_before = NULL
@@ -65,6 +68,21 @@ _OPEN_BRANCH = """
     )
     SELECT 1 FROM branch WHERE status IN ('queued', 'running') LIMIT 1
 """
+
+
+def _asking(question: Question) -> Question:
+    """For what may be asked outside a transaction: what SQLite raises there becomes a StoreError."""
+
+    @functools.wraps(question)
+    def ask(self: Writer, *arguments: Any) -> Any:
+        try:
+            return question(self, *arguments)
+        except sqlite3.Error as error:
+            if self._begun():
+                raise  # the transaction sees to it
+            raise store_error(error, self.path) from error
+
+    return cast(Question, ask)
 
 
 class Writer:
@@ -298,16 +316,19 @@ class Writer:
         """By how much the present transaction has changed whose depth."""
         return self._session.depths.changed
 
+    @_asking
     def next_due(self) -> float | None:
         """When something is next due: a delayed message, an expiry, a reply's time-out; None when nothing waits."""
         times = [self._connection.execute(statement).fetchone()[0] for statement in _NEXT_DUE]
         return min((time for time in times if time is not None), default=None)
 
+    @_asking
     def open_leases(self) -> list[Running]:
         """Every running message."""
         rows = self._connection.execute("SELECT id, fence, lease_owner, recipient FROM tasks WHERE status = 'running'")
         return [Running(*row) for row in rows]
 
+    @_asking
     def cancelling(self) -> list[Running]:
         """Those of them that were cancelled and have not ended yet."""
         rows = self._connection.execute(
@@ -319,11 +340,13 @@ class Writer:
         """(version, JSON text) of an agent's durable state; (0, "{}") when it never had one."""
         return settling.state_of(self._session, agent)
 
+    @_asking
     def ended(self, task_id: str) -> bool:
         """True when the message is stored and neither queued nor running."""
         row = self._connection.execute("SELECT status FROM tasks WHERE task_id = ?", (task_id,)).fetchone()
         return row is not None and row[0] not in ("queued", "running")
 
+    @_asking
     def tree_ended(self, task_id: str) -> bool:
         """True when the message has ended, and all that came of it. One index look-up for a root."""
         if not self.ended(task_id):
@@ -335,6 +358,7 @@ class Writer:
             return True
         return root != task_id and self._connection.execute(_OPEN_BRANCH, (task_id,)).fetchone() is None
 
+    @_asking
     def get(self, key: str) -> str | None:
         """The JSON text kept under ``key``, or None."""
         row = self._connection.execute("SELECT value FROM keeper WHERE key = ?", (key,)).fetchone()

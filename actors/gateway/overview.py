@@ -8,7 +8,8 @@ from typing import Any
 Row = Mapping[str, Any]
 
 _WORKING = ("ready", "idle", "busy", "throttled")
-_COMING = ("starting", "restarting", "hung")
+_COMING = ("starting", "restarting", "hung", "failing")
+_GIVEN_UP = ("quarantined", "damaged")
 
 
 def health(squad: str, rows: Iterable[Row]) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def health(squad: str, rows: Iterable[Row]) -> dict[str, Any]:
     for row in rows:
         if row["kind"] == "supervisor":
             pid, stopping, frozen = row["pid"], row["state"] not in _WORKING, row.get("held")
-        elif row["kind"] != "convoy" and row["state"] == "quarantined":
+        elif row["kind"] != "convoy" and row["state"] in _GIVEN_UP:
             failed.append({"name": row["name"], "error": row["last_error"]})
         elif row["kind"] != "convoy" and row["state"] in _COMING:
             waiting.append(row["name"])

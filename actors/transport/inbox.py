@@ -80,11 +80,18 @@ class Inbox:
                     pass
 
     def close(self) -> None:
-        """Close the sockets; those of a parent can be closed in its child without harm to the parent's. Idempotent."""
+        """Close the sockets. Idempotent."""
         for incoming in self._receiving.values():
             incoming.connection.close()
         self._receiving = {}
         self._listener.close()
+
+    def abandon(self) -> None:
+        """As ``close``, for a parent's in its child: nothing is freed, since that would write to memory they share."""
+        for descriptor in self._receiving:
+            os.close(descriptor)
+        if self._listener.fileno() >= 0:
+            os.close(self._number)
 
     def stop(self) -> None:
         """Take nothing more: whoever writes learns it at once."""

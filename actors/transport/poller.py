@@ -51,12 +51,16 @@ class Poller:
             os.eventfd_write(self._alarm, 1)
 
     def close(self) -> None:
-        """Idempotent. In a forked child this closes the copies, and leaves the parent's registrations alone."""
+        """Idempotent."""
+        self.abandon()
+        self._calls = {}
+
+    def abandon(self) -> None:
+        """Close what a forked child has of its parent's, and leave the parent's registrations alone."""
         if not self._epoll.closed:
             self._epoll.close()
             os.close(self._alarm)
             self._alarm = -1
-            self._calls = {}
 
     def _hear(self, _events: int) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -112,12 +112,14 @@ class UnixTransport:
         """Stop listening and remove the socket file. Idempotent; what was not sent yet is dropped."""
         if self._owner == os.getpid():
             Path(self.path).unlink(missing_ok=True)
-        self.abandon()
-
-    def abandon(self) -> None:
         self._poller.close()
         self._inbox.close()
         self._lanes.close()
+
+    def abandon(self) -> None:
+        self._poller.abandon()
+        self._inbox.abandon()
+        self._lanes.abandon()
 
     def external_transport_clone(self) -> UnixTransport:
         return UnixTransport(self.endpoint_for(None))

@@ -151,6 +151,8 @@ _STATE_STYLES = {
     "quarantined": "bold red",
     "throttled": "bold yellow",
     "hung": "bold red",
+    "failing": "bold red",
+    "damaged": "bold red",
     "failed": "bold red",
     "stopped": "dim",
     "cancelled": "dim",

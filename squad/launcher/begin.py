@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Collection
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from squad.errors import Problem, UsageError
+from squad.durations import format_size
+from squad.errors import Problem, StartError, UsageError
 from squad.home import Home
 from squad.launcher import lock, remains
 
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
     from squad.config.schema import SquadConfig
 
 _DEFAULT = "audit.yaml"
+_LEAST_ROOM = 2_000_000  # bytes free on the disk of the home, which the files of a start take
+_LOOK = 1.0  # seconds for the database to be looked through for damage
 
 
 def start(
@@ -50,6 +50,7 @@ def start(
     place = Home(home)
     if notice := place.prepare():
         program.say(notice)
+    _must_have_room(home)
     held = lock.acquire(home)
     try:
         check_database(place.database)
@@ -107,15 +108,27 @@ def _known(agents: Collection[str], settings: SquadConfig) -> frozenset[str]:
     return frozenset(agents)
 
 
-def check_database(path: Path) -> None:
-    """Raises NewerDatabaseError, or StoreError for what is no database of ours, before anything writes to it."""
-    from squad.store import migrations
-    from squad.store.faults import store_error
+def _must_have_room(home: Path) -> None:
+    found = os.statvfs(home)
+    free = found.f_bavail * found.f_frsize
+    if free < _LEAST_ROOM:
+        raise StartError(
+            f"the disk is full: {format_size(free)} are free for {home}",
+            hint=f"make room first: df -h {home}; what is in the squad's queues is safe",
+        )
 
+
+def check_database(path: Path) -> None:
+    """Raises StoreError for what is no database of ours, damaged (as far as a second's look finds it) or half restored,
+    and NewerDatabaseError, before anything writes to it."""
+    from squad.errors import DamagedError
+    from squad.store.checkup import checkup
+    from squad.store.faults import damage_hint
+    from squad.store.upkeep.restoring import must_be_over
+
+    must_be_over(path)
     if not path.exists():
         return
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
-            migrations.check(connection, path)
-    except sqlite3.Error as error:
-        raise store_error(error, path) from None
+    found = checkup(path, _LOOK)
+    if found.damage:
+        raise DamagedError(f"the database {path} is damaged: {'; '.join(found.damage)}", hint=damage_hint(path))

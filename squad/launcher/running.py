@@ -184,6 +184,9 @@ class Launcher:
         for number in self._signals.take():
             if number == signal.SIGCHLD:
                 processes.collect()
+                if self._warden is not None and self._warden.ended() and not self._stops:
+                    self._warden.dismiss()
+                    self._warden = Warden(self._plan.home, self._held)
             else:
                 self._stop(signal.Signals(number))
 

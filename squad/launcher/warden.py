@@ -2,7 +2,8 @@
 
 The actors die with the launcher, each by its parent's death. Programs that agents started do not: they may have
 daemonised, or be grandchildren. The warden waits for the launcher's end and then kills whatever bears its mark. A
-launcher that ends in order ends the warden with everything else, and posts a new one with each tree that it starts.
+launcher that ends in order ends the warden with everything else. It posts a new one with each tree that it starts, and
+in the place of one that was killed.
 """
 
 from __future__ import annotations
@@ -32,6 +33,12 @@ class Warden:
             _watch(launcher, home, held)
         os.close(launcher)
         self._handle = os.pidfd_open(pid)
+
+    def ended(self) -> bool:
+        """Whether somebody has ended it."""
+        poll = select.poll()
+        poll.register(self._handle, select.POLLIN)
+        return bool(poll.poll(0))
 
     def dismiss(self) -> None:
         """The launcher ends what there is to end by itself."""

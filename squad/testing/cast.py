@@ -40,8 +40,11 @@ class StagedBroker(Broker):
     """The broker without its thread: each of its rounds is one call on the stage.
 
     It hands out nothing while ``open`` is False, so that all that a test sends before ``run`` is there when the agents
-    begin, and is taken in its order.
+    begin, and is taken in its order. It need not look out for a clock that was set: whoever sets this one has a
+    ``turn`` taken.
     """
+
+    longest_sleep = math.inf
 
     def __init__(self, *arguments: Any, stage: Stage, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -71,9 +74,14 @@ class StagedBroker(Broker):
             super()._hand_out(now, done)
 
     def _plan(self) -> None:
-        if self._next_due is not None and self._next_due != self._planned:
-            self._planned = self._next_due
-            self._stage.at(self._next_due, self.turn)
+        patience = self._patience()
+        if patience is None:
+            return
+        now = self._stage.clock.now
+        due = now + patience
+        if self._planned is None or self._planned <= now or due != self._planned:
+            self._planned = due
+            self._stage.at(due, self.turn)
 
 
 class StagedStorage(Staged, Storage):
@@ -97,9 +105,12 @@ class StagedStorage(Staged, Storage):
 
 
 class StagedScheduler(Staged, Scheduler):
-    """It need not look out for a clock that somebody has set: nobody can."""
+    """It is told when somebody has set the clock."""
 
     longest_sleep = math.inf
+
+    def look(self) -> None:
+        self.post(lambda: self.on_timer("look"))
 
 
 class StagedAgent(Staged, AgentActor):

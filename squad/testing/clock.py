@@ -28,18 +28,19 @@ class ManualClock(Clock):
 
     def __init__(self, start: float, changed: threading.Condition) -> None:
         self._start = start
-        self._now = start
+        self._set_by = 0.0
+        self.now = start  # what it would say if nobody had set it
         self._changed = changed
         self._waiting: dict[int, _Waiting] = {}  # by thread
 
     def time(self) -> float:
-        return self._now
+        return self.now + self._set_by
 
     def monotonic(self) -> float:
-        return self._now - self._start
+        return self.now - self._start
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        mine = _Waiting(event, self._now + seconds)
+        mine = _Waiting(event, self.now + seconds)
         with self._changed:
             self._waiting[threading.get_ident()] = mine
             self._changed.notify_all()
@@ -51,13 +52,18 @@ class ManualClock(Clock):
     # -- for who moves it -------------------------------------------------------------------------------------------
 
     def move(self, to: float) -> None:
-        self._now = max(self._now, to)
+        """Let time pass until ``now`` is ``to``."""
+        self.now = max(self.now, to)
+
+    def set_by(self, seconds: float) -> None:
+        """Set the wall clock so much ahead, or back. No time passes."""
+        self._set_by += seconds
 
     def waits(self, thread: int | None) -> bool:
         return thread in self._waiting
 
     def next(self) -> float | None:
-        """When the first wait of a thread ends; None when none waits."""
+        """What ``now`` is when the first wait of a thread ends; None when none waits."""
         return min((waiting.until for waiting in self._waiting.values()), default=None)
 
     def release(self) -> bool:
@@ -65,7 +71,7 @@ class ManualClock(Clock):
         over = [
             (waiting.until, thread)
             for thread, waiting in self._waiting.items()
-            if waiting.until <= self._now or waiting.event.is_set()
+            if waiting.until <= self.now or waiting.event.is_set()
         ]
         if not over:
             return False

@@ -59,6 +59,13 @@ class InProcessSquad(Squad):
             self._stage.advance(seconds)
         self._look_for_errors()
 
+    def set_clock(self, by: float | str) -> None:
+        self._stage.clock.set_by(_signed(by))
+        with self._working():
+            self._supervisor.clock_was_set()
+            self._stage.run()
+        self._look_for_errors()
+
     def crash(self, name: str) -> None:
         self._supervisor.crash(name)
         self._stage.pump()
@@ -94,6 +101,13 @@ class _InProcessClient(Client):
 
     def _exchange(self, request: Request, timeout: float) -> tuple[int, bytes]:
         return self._squad.exchange(request.method, request.path, request.body or b"", request.content_type)
+
+
+def _signed(by: float | str) -> float:
+    """Seconds from ``-3600``, ``"1h"`` or ``"-1h"``. Raises ValueError for anything else."""
+    text = str(by).strip()
+    seconds = parse_duration(text.lstrip("+-"))
+    return -seconds if text.startswith("-") else seconds
 
 
 def _without_chance(config: SquadConfig) -> SquadConfig:

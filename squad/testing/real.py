@@ -75,6 +75,9 @@ class RealSquad(Squad):
         _pause(seconds)
         self.run()
 
+    def set_clock(self, by: float | str) -> None:
+        raise ValueError("a real squad's clock is the machine's, which no test can set: test this in process")
+
     def crash(self, name: str) -> None:
         rows = self.client.tree()["actors"]
         found = [row["pid"] for row in rows if row["pid"] and name in (row["name"], row["parent"])]

@@ -79,6 +79,14 @@ class Squad(ABC):
         """
 
     @abstractmethod
+    def set_clock(self, by: float | str) -> None:
+        """Set the machine's clock ahead, or back with a minus, by seconds or text such as ``"-1h"``; no time passes.
+
+        What waits for a moment meets it sooner or later by as much, as docs/reliability.md says: delays, waits between
+        attempts, times to live, schedules. Time-outs, rates and graces do not notice. Only in process.
+        """
+
+    @abstractmethod
     def crash(self, name: str) -> None:
         """Kill an agent, or every worker of a convoy, as ``kill -9`` does. It is started again."""
 

@@ -63,7 +63,7 @@ class Stage:
             self.changed.notify_all()
 
     def at(self, moment: float, call: Callable[[], None]) -> None:
-        """Call when the clock says ``moment``, in seconds since the epoch."""
+        """Call when the clock's ``now`` is ``moment``."""
         heapq.heappush(self._timers, (moment, next(self._numbers), call))
 
     def pump(self) -> None:
@@ -77,14 +77,14 @@ class Stage:
         """Do all that can be done without the clock moving on."""
         while True:
             self.pump()
-            if self._timers and self._timers[0][0] <= self.clock.time():
+            if self._timers and self._timers[0][0] <= self.clock.now:
                 heapq.heappop(self._timers)[2]()
             elif not self.clock.release():
                 return
 
     def advance(self, seconds: float) -> None:
         """Let so much time pass, doing at its moment whatever becomes due on the way."""
-        target = self.clock.time() + seconds
+        target = self.clock.now + seconds
         self.run()
         while True:
             coming = [moment for moment in (self.clock.next(), *(t[0] for t in self._timers[:1])) if moment is not None]
@@ -149,7 +149,7 @@ class Staged(_Actor):
             self.stage.tell(address, msg, self)
 
     def after(self, seconds: float, token: Any) -> None:
-        self.stage.at(self.clock.time() + seconds, lambda: self._alive(lambda: self.on_timer(token)))
+        self.stage.at(self.stage.clock.now + seconds, lambda: self._alive(lambda: self.on_timer(token)))
 
     def post(self, call: Callable[[], None]) -> None:
         self.stage.soon(lambda: self._alive(call))

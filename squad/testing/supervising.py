@@ -84,6 +84,12 @@ class StagedSupervisor:
         for agent in self._named(name):
             self._again(agent, "its process died", charge=True)
 
+    def clock_was_set(self) -> None:
+        """Have those look at it who go by the wall clock."""
+        self._stage.soon(self.storage.broker.turn)
+        if self._scheduler is not None:
+            self._scheduler.look()
+
     # -- what a supervisor hears ------------------------------------------------------------------------------------
 
     def receive(self, msg: Any, sender: Any) -> None:

@@ -39,8 +39,9 @@ class Copy:
 def copy(source: Path, target: Path, *, force: bool = False, still: bool = False) -> Copy:
     """Copy a database to a file of its own (0600), which appears under its name once it is whole, checked and on disk.
 
-    ``still``: nobody else uses the source. Raises StoreError: ``target`` exists (and not ``force``), its folder is not there or not ours to write, the disk is
-    full, the source cannot be read or is no database of Squad's. Nothing is left of what was begun then.
+    ``still``: nobody else uses the source. Raises StoreError: ``target`` exists (and not ``force``), its folder is not
+    there or not ours to write, the disk is full, the source cannot be read or is no database of Squad's. Nothing is
+    left of what was begun then.
     """
     began = time.monotonic()
     _must_be_free(source, target, force)

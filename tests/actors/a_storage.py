@@ -54,8 +54,9 @@ def retry(recipient: str, kind: str, attempts: int) -> float | None:
 class Storage:
     """A broker over one database file, which can be stopped and opened again."""
 
-    def __init__(self, path: Path, rules: Rules | None = None) -> None:
+    def __init__(self, path: Path, rules: Rules | None = None, busy_timeout: int = 30_000) -> None:
         self.path = path
+        self.settings = StoreConfig(busy_timeout=busy_timeout)
         self.rules = rules or Rules(retry)
         self.post = Post()
         self.broker: Broker | None = None
@@ -63,13 +64,14 @@ class Storage:
 
     def open(self, alive: list[str] | None, in_hand: dict[str, tuple[int, int]] | None = None) -> None:
         assert self.broker is None
-        self.writer = Writer(self.path, StoreConfig())
+        self.writer = Writer(self.path, self.settings)
         self.broker = Broker(
             self.writer,
             self.rules,
             self.post.send,
             evict=self.evict,
             crashed=lambda: self.post.send("crashed", True),
+            told=lambda state, error: self.post.send("told", (state, error)),
         )
         self.broker.recover(alive, in_hand or {})
         self.broker.start()

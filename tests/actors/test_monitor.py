@@ -19,12 +19,12 @@ def workers(squad: RunningSquad) -> int:
 
 
 def test_a_convoy_grows_with_waiting_work_and_shrinks_after_it(start: Start) -> None:
-    squad = start(CONFIG)
-    tasks = [squad.send("pool", "misbehave", {"how": "", "seconds": 0.4}) for _ in range(25)]
-    eventually(lambda: workers(squad) == 3, "three workers")
+    squad = start(CONFIG.replace("max: 3", "max: 2"))  # for on a busy machine it grows to the number of cores only
+    tasks = [squad.send("pool", "misbehave", {"how": "", "seconds": 0.4}) for _ in range(20)]
+    eventually(lambda: workers(squad) == 2, "two workers")
     for task in tasks:
         squad.wait(task)
-    assert len({squad.task(task)["result"] for task in tasks}) >= 3
+    assert len({squad.task(task)["result"] for task in tasks}) >= 2
     assert {squad.task(task)["attempts"] for task in tasks} == {1}  # a worker that goes finishes first
     eventually(lambda: workers(squad) == 1, "one worker")
     resizes = squad.query("SELECT from_size, to_size, reason FROM convoy_resizes ORDER BY id")

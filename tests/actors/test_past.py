@@ -104,3 +104,13 @@ def test_the_file_stays_small_and_half_a_line_does_no_harm(tmp_path: Path) -> No
     again = child()
     Past(tmp_path, first=False).enter(again, "waiting")
     assert again.restarts == 1000
+
+
+def test_what_cannot_be_written_is_no_reason_to_fail(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    past = Past(home, first=True)
+    home.rmdir()
+    one = child()
+    crashed(past, one, *(float(n) for n in range(300)))
+    assert one.restarts == 300

@@ -56,14 +56,14 @@ def test_the_pause_keeps_within_its_bounds(readings: list[tuple[float, float, fl
     assert 0 <= pauses(*readings, most=most)[0] <= most
 
 
-def test_the_brake_lets_a_pause_pass_and_a_clock_that_was_set_back_holds_up_nobody() -> None:
+def test_the_brake_holds_for_a_pause() -> None:
     brake = Brake()
     assert brake.holds(100) is None
 
     brake.pause = 2.0
     assert brake.holds(100) is None
     brake.handed_out(100)
-    assert [brake.holds(now) for now in (100, 101.9, 102, 50)] == [102, 102, None, None]
+    assert [brake.holds(now) for now in (100, 101.9, 102)] == [102, 102, None]
 
     brake.pause = 0.0
     assert brake.holds(100) is None

@@ -31,10 +31,13 @@ GROUPS = (1, 10, 50, 100, 500)
 PAYLOAD = json.dumps({"text": "x" * 188})
 APPENDED = 20_000  # bytes, about what a small transaction writes
 
+Synchronous = Literal["FULL", "NORMAL"]
+SETTINGS: tuple[Synchronous, ...] = ("FULL", "NORMAL")
+
 Row = tuple[str, int, float, float, float, float, float]
 
 
-def work(path: Path, synchronous: Literal["FULL", "NORMAL"], group: int, agents: int, seconds: float) -> Row:
+def work(path: Path, synchronous: Synchronous, group: int, agents: int, seconds: float) -> Row:
     """Setting, group, messages a second, microseconds of processor each; milliseconds of a commit: p50, p99, most."""
     names = [f"agent{number}" for number in range(agents)]
     room = -(-group // agents)
@@ -88,7 +91,7 @@ def main() -> None:
     print("| synchronous | group | messages/s | µs of processor each | commit p50, ms | p99 | most |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     try:
-        for synchronous in ("FULL", "NORMAL"):
+        for synchronous in SETTINGS:
             for group in GROUPS:
                 path = folder / f"{synchronous}-{group}.db"
                 row = work(path, synchronous, group, given.agents, given.seconds)

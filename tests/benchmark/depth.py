@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sqlite3
 import statistics
@@ -49,7 +50,7 @@ _FILL = """
     WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)
     SELECT printf('%08x-%04x-7%03x-8000-%012x', :base + (i >> 16), i & 0xffff, 0, i),
            printf('%08x-%04x-7%03x-8000-%012x', :base + (i >> 16), i & 0xffff, 0, i),
-           'bench', {recipient}, 'work', 1 + i % 10, '{status}', {attempts}, {worker}, {attempts},
+           'bench', {recipient}, 'work', {priority}, '{status}', {attempts}, {worker}, {attempts},
            {end}, strftime('%Y-%m-%dT%H:%M:%fZ', :now + i / 1000.0, 'unixepoch'), {end}, {end}, {duration}, {expires},
            :payload, {result}
     FROM n
@@ -70,13 +71,15 @@ def bulk(path: Path) -> Iterator[sqlite3.Connection]:
         for _, sql in found:
             connection.execute(sql)
         connection.execute("PRAGMA journal_mode = WAL")
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())  # else the first checkpoint would have to
 
 
 def finish(connection: sqlite3.Connection, count: int) -> None:
     """Messages that have been completed, a thousandth of them dead letters."""
     end = "strftime('%Y-%m-%dT%H:%M:%fZ', :now + 5 + i / 1000.0, 'unixepoch')"
     statement = _FILL.format(
-        recipient=f"'agent' || (i % {AGENTS})", status="completed", attempts=1, worker="'agent'", end=end,
+        recipient=f"'agent' || (i % {AGENTS})", priority=5, status="completed", attempts=1, worker="'agent'", end=end,
         duration="i % 1000", result="'null'", expires="NULL",
     )  # fmt: skip
     connection.execute(statement, {"count": count, "base": 0x1000_0000, "now": NOW - 100_000, "payload": PAYLOAD})
@@ -87,11 +90,13 @@ def finish(connection: sqlite3.Connection, count: int) -> None:
     )
 
 
-def wait(connection: sqlite3.Connection, count: int, recipient: str, expires: str) -> None:
-    """Messages that wait, of all priorities."""
+def wait(
+    connection: sqlite3.Connection, count: int, recipient: str, priority: str = "5", expires: str = "NULL"
+) -> None:
+    """Messages that wait."""
     statement = _FILL.format(
-        recipient=recipient, status="queued", attempts=0, worker="NULL", end="NULL", duration="NULL", result="NULL",
-        expires=expires,
+        recipient=recipient, priority=priority, status="queued", attempts=0, worker="NULL", end="NULL",
+        duration="NULL", result="NULL", expires=expires,
     )  # fmt: skip
     connection.execute(statement, {"count": count, "base": 0x2000_0000, "now": NOW, "payload": PAYLOAD})
 
@@ -178,12 +183,12 @@ def reads(path: Path) -> Figures:
 
 def measure(folder: Path, deep: int, finished: int, rounds: int) -> dict[str, Figures]:
     """The stores by name, and what was measured on each."""
+    some = f"CASE i % 5 WHEN 0 THEN '{WORKERS[0]}' ELSE 'other' END"
     fills: dict[str, Callable[[sqlite3.Connection], None] | None] = {
         "empty": None,
-        f"{deep:,} wait": lambda raw: wait(
-            raw, deep, f"CASE i % 5 WHEN 0 THEN '{WORKERS[0]}' ELSE 'other' END", "NULL"
-        ),
-        f"{deep:,} wait, to expire": lambda raw: wait(raw, deep, "'other' || (i % 1000)", str(2 * NOW)),
+        f"{deep:,} wait": lambda raw: wait(raw, deep, f"'{WORKERS[0]}'"),
+        f"{deep:,} wait, of all priorities": lambda raw: wait(raw, deep, some, "1 + i % 10"),
+        f"{deep:,} wait for others, to expire": lambda raw: wait(raw, deep, "'other' || (i % 1000)", "5", str(2 * NOW)),
         f"{finished:,} finished": lambda raw: finish(raw, finished),
     }
     found: dict[str, Figures] = {}

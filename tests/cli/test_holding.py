@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -114,7 +113,7 @@ class TestWhy:
         return story.sent("scanner", "scan")
 
     def test_a_running_squad_says_it(self, run: Run, gateway: FakeGateway, task: str) -> None:
-        soon = (datetime.now(UTC) + timedelta(hours=30, minutes=30)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        soon = ago(-109_850)  # in 30 hours and a half
         reasons = [
             {"kind": "paused", "text": "it is", "how": "by_hand", "clears_at": None, "command": "squad resume scanner"},
             {"kind": "starting", "text": "so", "how": "unknown", "clears_at": None, "command": None},

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from tests.actors.conftest import AGENTS
@@ -38,3 +39,21 @@ def test_a_tree_that_is_started_again_has_a_warden_too(tmp_path: Path) -> None:
         squad.assert_nothing_left()
     finally:
         squad.end_everything()
+
+
+def test_a_warden_that_is_killed_has_a_successor(tmp_path: Path) -> None:
+    squad, program = squad_with_a_stray_program(tmp_path)
+    try:
+        (before,) = wardens(squad)
+        assert squad.signal(before, signal.SIGKILL)
+        eventually(lambda: len(wardens(squad)) == 1 and wardens(squad) != [before], "another warden")
+        squad.launcher.kill()
+        squad.launcher.wait()
+        squad.assert_nothing_left()
+        assert program not in squad.processes()
+    finally:
+        squad.end_everything()
+
+
+def wardens(squad: RunningSquad) -> list[int]:
+    return [pid for pid, title in squad.processes().items() if title == "squad: warden"]

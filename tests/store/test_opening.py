@@ -131,7 +131,7 @@ def test_a_file_that_is_no_database(path: Path, opening: Callable[[Path], object
     path.write_text("dear diary\n" * 500)
     with pytest.raises(StoreError, match=r"squad\.db is not a database") as caught:
         opening(path)
-    assert "move it away" in caught.value.hint
+    assert "move the file away" in caught.value.hint
     assert path.read_text().startswith("dear diary")
 
 

@@ -166,8 +166,8 @@ def test_an_earlier_claim_by_the_same_worker_is_stale(writer: Writer, claimed: C
 def test_the_same_outcome_twice_counts_once(writer: Writer, claimed: Claimed, task: Make, sql: Sql) -> None:
     (lease,) = claimed(1)
     outcome = done(lease, sends=(task("b"),))
-    assert settle(writer, outcome, outcome).accepted == [True, False]
-    assert settle(writer, outcome).accepted == [False]
+    assert settle(writer, outcome, outcome).accepted == [True, True]
+    assert settle(writer, outcome).accepted == [True]  # it was said again: the acknowledgement was lost
     assert sql("SELECT COUNT(*) FROM tasks WHERE recipient = 'b'") == [(1,)]
 
 
