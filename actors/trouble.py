@@ -70,7 +70,8 @@ class Trouble:
         if before is None or before.message != error.message:
             self._tell(error)
         self._again_at = now + self._pause
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        if not isinstance(error, LockedError):  # to try that is to wait for the lock already
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         self.put_off(batch)
 
     def _tell(self, error: StoreError) -> None:

@@ -1,4 +1,4 @@
-"""Many messages in one request: how a client cuts them into batches, and sends one while it makes the next."""
+"""Many messages in one request: how a client cuts them into batches, and has one checked while one is stored."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from squad.errors import Problem, RefusedError
 from squad.ids import new_id
+
+Send = Callable[[Sequence[bytes], Callable[[], None]], list[str]]
+"""Sends lines in one request, whose end it sends when the call that it is given returns; their ids."""
 
 _MOST_BYTES = 60 * 1024 * 1024  # of one request
 
@@ -37,25 +40,47 @@ def chunks(lines: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
         yield chunk
 
 
-class Sending:
-    """A batch on its way, on a thread of its own. ``before``: how many messages the batches before it have."""
+class _AbandonedError(Exception):
+    """The batch before it was not stored, so this one must not be."""
 
-    def __init__(self, send: Callable[[Sequence[bytes]], list[str]], lines: Sequence[bytes], before: int) -> None:
+
+class Sending:
+    """A batch on its way, on a thread of its own, but for its end: that is sent once the batch ``after`` is stored.
+
+    ``before``: how many messages the batches before it have.
+    """
+
+    def __init__(self, send: Send, lines: Sequence[bytes], before: int, after: Sending | None) -> None:
         self._before = before
+        self._after = after
         self._ids: list[str] = []
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, args=(send, lines), name="sending", daemon=True)
+        self._begin(lambda: self._run(send, lines))
+
+    def _begin(self, run: Callable[[], None]) -> None:
+        self._thread = threading.Thread(target=run, name="sending", daemon=True)
         self._thread.start()
 
-    def _run(self, send: Callable[[Sequence[bytes]], list[str]], lines: Sequence[bytes]) -> None:
+    def _run(self, send: Send, lines: Sequence[bytes]) -> None:
         try:
-            self._ids = send(lines)
+            self._ids = send(lines, self._gate)
         except BaseException as error:  # raised where the batch is waited for
             self._error = error
 
+    def _gate(self) -> None:
+        if self._after is not None:
+            self._after.join()
+            if self._after._error is not None:
+                raise _AbandonedError
+            self._after = None  # its lines are not kept for longer
+
+    def join(self) -> None:
+        """Wait until it is known what has become of it."""
+        self._thread.join()
+
     def done(self, queued: Sequence[str]) -> list[str]:
         """Its messages' ids, once they are stored; ``queued``: those of the batches before it. Raises what it met."""
-        self._thread.join()
+        self.join()
         error = self._error
         if isinstance(error, RefusedError):
             error.problems = tuple(_shifted(problem, self._before) for problem in error.problems)

@@ -14,7 +14,7 @@ import http.client
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -55,6 +55,8 @@ class Client(Steering):
     Every call raises NotRunningError when no squad runs there, WaitTimeoutError when no answer comes in time, and what
     the gateway says otherwise: RefusedError and its kinds, UsageError, SquadError.
     """
+
+    _sending = Sending
 
     def __init__(
         self, home: str | os.PathLike[str] | Home | None = None, *, timeout: float = 30.0, patience: float = 5.0
@@ -137,25 +139,27 @@ class Client(Steering):
         return self._send_batches((with_id(line) for line in lines), batch)
 
     def _send_batches(self, lines: Iterable[bytes], most: int) -> list[str]:
-        """One batch after the other. While one is on its way, the next is made."""
+        """One batch after the other. While one is being stored, the next is made and checked."""
         ids: list[str] = []
         before = 0
         sending: Sending | None = None
         try:
             for chunk in chunks(lines, most):
-                if sending is not None:
-                    ids += sending.done(ids)
-                    sending = None
                 if any(line.strip() for line in chunk):
-                    sending = Sending(self._send_batch, chunk, before)
+                    following = self._sending(self._send_batch, chunk, before, sending)
+                    if sending is not None:
+                        ids += sending.done(ids)
+                    sending = following
                 before += len(chunk)
-        finally:
+        except BaseException:
             if sending is not None:
-                ids += sending.done(ids)
-        return ids
+                sending.join()
+            raise
+        return ids if sending is None else ids + sending.done(ids)
 
-    def _send_batch(self, lines: Sequence[bytes]) -> list[str]:
-        ids: list[str] = self._call("POST", "/v1/messages/batch", b"\n".join(lines), "application/x-ndjson")["ids"]
+    def _send_batch(self, lines: Sequence[bytes], gate: Callable[[], None]) -> list[str]:
+        body = b"\n".join(lines)
+        ids: list[str] = self._ask(Request("POST", "/v1/messages/batch", body, "application/x-ndjson", gate))["ids"]
         return ids
 
     def wait(self, message_id: str, *, tree: bool = False, timeout: float | None = None) -> bool:
@@ -278,7 +282,10 @@ class Client(Steering):
     def _call(
         self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
     ) -> dict[str, Any]:
-        return self._patiently(Request(method, path, body, content_type), self._timeout, self._patience)
+        return self._ask(Request(method, path, body, content_type))
+
+    def _ask(self, request: Request) -> dict[str, Any]:
+        return self._patiently(request, self._timeout, self._patience)
 
     def _patiently(self, request: Request, timeout: float, patience: float) -> dict[str, Any]:
         """One request, repeated while the gateway is away and the squad is up. Raises as the class says."""
@@ -312,10 +319,9 @@ class Client(Steering):
         except IndexError:
             connection = Connection(self.home)
         connection.limit(timeout)
-        headers = {"Content-Type": request.content_type} if request.body is not None else {}
         try:
             try:
-                connection.request(request.method, request.path, request.body, headers)
+                connection.say(request)
             except (BrokenPipeError, ConnectionResetError):
                 if connection.sock is None:
                     raise

@@ -6,7 +6,7 @@ import http.client
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -28,12 +28,17 @@ _LONGEST_SOCKET_PATH = 107  # bytes, Linux
 
 
 class Request(NamedTuple):
-    """What the gateway is asked: ``body`` is of the kind ``content_type``."""
+    """What the gateway is asked: ``body`` is of the kind ``content_type``.
+
+    The last byte of the body is sent when ``gate`` returns. Until then the gateway can read the rest, and does nothing
+    with it; if ``gate`` raises it never will.
+    """
 
     method: str
     path: str
     body: bytes | None = None
     content_type: str = "application/json"
+    gate: Callable[[], None] | None = None
 
 
 class Connection(http.client.HTTPConnection):
@@ -49,6 +54,18 @@ class Connection(http.client.HTTPConnection):
         self._limit = seconds
         if self.sock is not None:
             self.sock.settimeout(seconds)
+
+    def say(self, request: Request) -> None:
+        headers = {"Content-Type": request.content_type} if request.body is not None else {}
+        if request.gate is None or not request.body:
+            self.request(request.method, request.path, request.body, headers)
+            return
+        self.request(request.method, request.path, None, {**headers, "Content-Length": str(len(request.body))})
+        try:
+            self.send(request.body[:-1])
+        finally:
+            request.gate()
+        self.send(request.body[-1:])
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -1,7 +1,7 @@
 """What a store must be able to do, whatever database is behind it.
 
 The broker and the reads know a store by these protocols only; everything that is particular to SQLite is behind
-``squad.store.writer.Writer`` and ``squad.store.database.Pool``, which are the one backend there is. What the methods
+``squad.store.writer.Writer``, ``squad.store.database.Pool`` and ``squad.store.upkeep.Upkeep``, the one backend there is. What the methods
 promise is tested in ``tests/store/conformance``, which another backend will have to pass.
 
 Times are seconds since the epoch. Whatever fails in the database raises StoreError. ``Writer`` describes each method.
@@ -9,11 +9,13 @@ Times are seconds since the epoch. Whatever fails in the database raises StoreEr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from peewee import Database
 
     from squad.events import Event
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from squad.store.rows import DeadFilter, Lease, NewTask, Outcome, Running, Submitted
     from squad.store.settlement import Settlement
     from squad.store.settling import Batch, Ceiling, Policy
+    from squad.store.upkeep import Candidate, Copy, Examination, Restored
 
 
 class Transactions(Protocol):
@@ -139,3 +142,16 @@ class Reading(Protocol):
     def stats(self) -> PoolStats: ...
 
     def close(self) -> None: ...
+
+
+class Upkeep(Protocol):
+    """Of a store as a whole, beside whoever writes and reads it."""
+
+    def examine(self, *, full: bool = ..., workers: Collection[str] | None = ...) -> Examination: ...
+
+    def back_up(self, target: Path, *, force: bool = ...) -> Copy: ...
+
+    def candidate(self, file: Path) -> Candidate: ...
+
+    def restore(self, candidate: Candidate) -> Restored:
+        """Only while nobody writes or reads."""

@@ -15,7 +15,10 @@ _KNOWN = {
     ),
     sqlite3.SQLITE_READONLY: ("cannot be written", "check who owns it: `ls -l {path}`"),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "check that the folder exists and who owns it: `ls -ld {folder}`"),
-    sqlite3.SQLITE_IOERR: ("could not be read or written: the disk reported an error", "look at `dmesg`"),
+    sqlite3.SQLITE_IOERR: (
+        "could not be read or written: the disk reported an error",
+        "look at `dmesg`, and at `findmnt -T {folder}`, which says `ro` for a disk that cannot be written any more",
+    ),
 }
 _DAMAGED = {sqlite3.SQLITE_NOTADB: "is not a database", sqlite3.SQLITE_CORRUPT: "is damaged"}
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import select
 import socket
 import struct
@@ -100,6 +101,7 @@ class Lanes:
             if (lane.round != self._round or lane.size >= _FULL) and not lane.blocked:
                 lane.round = self._round
                 self._fresh.pop(target, None)
+                self._write_fresh()  # whoever reads this one may ask somebody who was told something before it
                 self._write(lane)
 
     def send(self, target: str, data: bytes, parcel: Any) -> bool:
@@ -133,10 +135,13 @@ class Lanes:
         if not self._fresh:
             return
         with self._lock:
-            while self._fresh:
-                _target, lane = self._fresh.popitem()
-                if not lane.blocked:
-                    self._write(lane)
+            self._write_fresh()
+
+    def _write_fresh(self) -> None:
+        while self._fresh:
+            _target, lane = self._fresh.popitem()
+            if not lane.blocked:
+                self._write(lane)
 
     def bury(self, target: str) -> None:
         """This target is known to be dead."""

@@ -57,7 +57,8 @@ def check(ctx: click.Context, full: bool, as_json: bool) -> None:
     from squad.store.upkeep import Upkeep
 
     home = current_home()
-    found = Upkeep(home.database).examine(full=full)
+    workers = None if home.launcher() is None else {path.name for path in _hands(home)}
+    found = Upkeep(home.database).examine(full=full, workers=workers)
     if as_json:
         print_json(_examined(home, found))
     else:
@@ -220,9 +221,14 @@ def _restored(found: Candidate, done: Restored) -> dict[str, object]:
     }
 
 
+def _hands(home: Home) -> list[Path]:
+    """A file for each agent and worker that runs, or that was killed with its squad."""
+    folder = home.path / "run" / "hand"
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
 def _forget_hands(home: Home) -> None:
     """What a killed squad had in hand was in hand in the other database: nobody is charged for it in this one."""
-    folder = home.path / "run" / "hand"
-    for path in folder.iterdir() if folder.is_dir() else ():
+    for path in _hands(home):
         with contextlib.suppress(OSError):
             path.unlink()

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from squad.batches import Sending
 from squad.client import Client
 from squad.config.schema import AgentConfig, SquadConfig
 from squad.config.types import TypeConfig
@@ -92,14 +93,28 @@ class InProcessSquad(Squad):
         return _beside_loops(lambda: self._loop.run(gateway.exchange(method, path, body, content_type)))
 
 
+class _SendingAtOnce(Sending):
+    """Without a thread: all that is asked here is asked on the test's own."""
+
+    def _begin(self, run: Callable[[], None]) -> None:
+        run()
+
+    def join(self) -> None:
+        """It is done."""
+
+
 class _InProcessClient(Client):
     """Asks the gateway's routes themselves instead of a socket."""
+
+    _sending = _SendingAtOnce
 
     def __init__(self, home: Home, squad: InProcessSquad) -> None:
         super().__init__(home)
         self._squad = squad
 
     def _exchange(self, request: Request, timeout: float) -> tuple[int, bytes]:
+        if request.gate is not None:
+            request.gate()
         return self._squad.exchange(request.method, request.path, request.body or b"", request.content_type)
 
 

@@ -30,7 +30,6 @@ KINDS = (
     "scheduler",
     "supervisor",
     "admin",
-    "logger",
     "launcher",
     "warden",
 )

@@ -9,6 +9,7 @@ latest      which copy was made last
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from squad.store.upkeep import copying, examining, latest, restoring
@@ -26,9 +27,12 @@ class Upkeep:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def examine(self, *, full: bool = False) -> Examination:
-        """Look for damage and for rows that contradict each other; it only reads, and may run beside a squad."""
-        return examining.examine(self.path, full=full)
+    def examine(self, *, full: bool = False, workers: Collection[str] | None = None) -> Examination:
+        """Look for damage and for rows that contradict each other; it only reads, and may run beside a squad.
+
+        ``workers``: those that live now, when one does.
+        """
+        return examining.examine(self.path, full=full, workers=workers)
 
     def back_up(self, target: Path, *, force: bool = False) -> Copy:
         """Copy the database, of a squad that runs or not, as it is at one moment. ``force`` replaces a file."""

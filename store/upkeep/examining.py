@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,13 @@ from pathlib import Path
 from squad.errors import StoreError
 from squad.store import migrations
 from squad.store.faults import damage_hint
+from squad.store.times import iso
 from squad.store.upkeep import copying
 from squad.store.upkeep.rules import ELSEWHERE, FULL_RULES, RULES, Rule
 
 _MOST = 20  # faults of one kind that SQLite names
 _EXAMPLES = 3  # rows named
+_NOTICED = 60.0  # seconds
 _STATUSES = ("queued", "running", "completed", "failed", "cancelled", "expired")
 _BY_INDEX = {  # rows that an index on a part of the table must have, by the condition of that index
     "tasks_queued": "status = 'queued'",
@@ -54,9 +57,12 @@ class Examination:
     faults: list[Fault] = field(default_factory=list)
 
 
-def examine(path: Path, *, full: bool) -> Examination:
-    """See the module. ``full`` compares indexes with tables and reads all JSON as well, which takes several times as
-    long. Raises StoreError for what is no database of ours or cannot be opened, NewerDatabaseError."""
+def examine(path: Path, *, full: bool, workers: Collection[str] | None = None) -> Examination:
+    """See the module. ``workers``: those that live now, when a squad runs.
+
+    ``full`` compares indexes with tables and reads all JSON as well, which takes several times as long. Raises
+    StoreError for what is no database of ours or cannot be opened, NewerDatabaseError.
+    """
     if not path.is_file():
         raise StoreError(
             f"there is no database {path}", hint="start a squad with `squad start`, or name a home: --home DIR"
@@ -70,6 +76,7 @@ def examine(path: Path, *, full: bool) -> Examination:
             found.faults += _schema(connection, found.schema, path)
             if found.schema == found.known and not found.faults:
                 found.faults += _contents(connection, path, full, found.messages)
+                found.faults += _deserted(connection, workers)
         except sqlite3.DatabaseError as error:
             found.faults.append(Fault("damage", f"{path} cannot be read to its end: {error}", damage_hint(path)))
     return found
@@ -91,7 +98,7 @@ def _schema(connection: sqlite3.Connection, version: int, path: Path) -> Iterato
         expected = _objects(model)
     there = _objects(connection)
     for kind, name in sorted(expected - there):
-        yield Fault("schema", f"the {kind} {name} is missing", damage_hint(path), (name,))
+        yield Fault("schema", f"the {kind} {name} is missing", damage_hint(path))
 
 
 def _objects(connection: sqlite3.Connection) -> set[tuple[str, str]]:
@@ -110,7 +117,7 @@ def _contents(connection: sqlite3.Connection, path: Path, full: bool, messages: 
         by_index = connection.execute(f"SELECT COUNT(*) FROM tasks INDEXED BY {index} WHERE {condition}").fetchone()[0]  # noqa: S608
         if by_index != number:
             what = f"the index {index} has {by_index:,} messages, the table {number:,}"
-            yield Fault("depths", what, _REINDEX.format(path=path), (index,))
+            yield Fault("depths", what, _REINDEX.format(path=path))
     for rule, number in zip(rules, counts[len(_STATUSES) + len(_BY_INDEX) :], strict=True):
         if number:
             sql = f"SELECT task_id FROM tasks WHERE {rule.wrong} LIMIT {_EXAMPLES}"  # noqa: S608
@@ -120,10 +127,22 @@ def _contents(connection: sqlite3.Connection, path: Path, full: bool, messages: 
     for status in ("completed", "cancelled", "expired"):
         if totals.get(status) != messages[status]:
             what = f"the totals say {totals.get(status)} messages {status}, and there are {messages[status]:,}"
-            yield Fault("totals", what, _TOTALS.format(path=path), (status,))
+            yield Fault("totals", what, _TOTALS.format(path=path))
     for name, sql, todo in ELSEWHERE:
         for about, why in connection.execute(sql).fetchmany(_EXAMPLES):
             yield Fault(name, f"{about} {why}", todo, (str(about),))
+
+
+def _deserted(connection: sqlite3.Connection, workers: Collection[str] | None) -> Iterator[Fault]:
+    """Leases of processes that have been gone for longer than it takes to notice."""
+    if workers is None:
+        return
+    sql = "SELECT task_id, lease_owner FROM tasks WHERE status = 'running' AND claimed_at < ?"
+    leases = connection.execute(sql, (iso(time.time() - _NOTICED),))
+    tasks = tuple(task_id for task_id, worker in leases if worker not in workers)
+    if tasks:
+        what = f"{_counted(len(tasks))} are leased to processes that are gone"
+        yield Fault("leases", what, "squad restart storage puts them back into their queues", tasks[:_EXAMPLES])
 
 
 def _conditions(rules: tuple[Rule, ...]) -> Iterator[str]:

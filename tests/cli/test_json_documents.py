@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from squad.benchmark.memory import Reading
 from squad.benchmark.running import Step
 from squad.errors import StartError
 from squad.events import event
+from squad.home import Home
 from squad.launcher import Stopped, Unfinished
 from squad.launcher.begin import default_config
 from squad.store import waiting
@@ -222,7 +225,19 @@ def _add_stopped(made: Documents, run: Run, gateway: FakeGateway, monkeypatch: p
     monkeypatch.setattr("squad.verify.verify", lambda plan, folder, told: report(plan, "lost: m1"))
     monkeypatch.setattr("tempfile.tempdir", str(gateway.home.path.parent))
     made.add("squad verify", run("verify", "-o", "json"))
+    _add_maintenance(made, run, gateway.home)
     _add_benchmark(made, run, gateway.home.path.parent, monkeypatch)
+
+
+def _add_maintenance(made: Documents, run: Run, home: Home) -> None:
+    """Of a store that is sound, and of one that somebody has written to."""
+    file = str(home.path.parent / "copy.db")
+    made.add("squad maintenance check", run("maintenance", "check", "-o", "json"))
+    made.add("squad maintenance backup", run("maintenance", "backup", file, "-o", "json"))
+    made.add("squad maintenance restore", run("maintenance", "restore", file, "--yes", "-o", "json"))
+    with closing(sqlite3.connect(home.database)) as database, database:
+        database.execute("UPDATE tasks SET error_message = NULL WHERE status = 'failed'")
+    made.add("squad maintenance check", run("maintenance", "check", "-o", "json"))
 
 
 def _add_benchmark(made: Documents, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,10 +49,15 @@ def test_the_others_do_not_slow_down(start: Start) -> None:
     alone = min(seconds_for_the_good(squad) for _ in range(3))
     squad.send("bad", "misbehave", {"how": "exit"})
     eventually(lambda: squad.tree()["bad"]["restarts"] >= 3, "it crashes again and again")
-    beside = min(seconds_for_the_good(squad) for _ in range(3))
-    assert beside < 10 * alone, f"{beside:.2f} s beside a crash loop, {alone:.2f} s without"
+    beside = []
+
+    def crashed_meanwhile() -> bool:
+        beside.append(seconds_for_the_good(squad))
+        return len(beside) >= 3 and bool(squad.tree()["bad"]["restarts"] >= 8)
+
+    eventually(crashed_meanwhile, "five crashes more")
+    assert min(beside) < 10 * alone, f"{min(beside):.2f} s beside a crash loop, {alone:.2f} s without"
     assert squad.tree()["good"]["restarts"] == 0
-    assert squad.tree()["bad"]["restarts"] >= 4
 
 
 def test_it_is_quarantined_with_its_error_and_somebody_is_told(start: Start) -> None:

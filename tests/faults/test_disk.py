@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from squad.client import Client
-from squad.errors import SquadError, StoreError
+from squad.errors import SquadError
 from squad.ids import new_id
 from tests.faults.a_disk import Disk
 from tests.running import ROOT, RunningSquad, eventually
@@ -24,7 +24,7 @@ agents:
   one: {class: "AGENTS:Worker", send_rate: none, retry: {backoff: 1ms}}
   two: {class: "AGENTS:Worker", send_rate: none}
 """
-FAULTS = {"full": "the disk is full", "broken": "the disk reported an error", "readonly": "cannot be written"}
+FAULTS = {"full": "the disk is full", "broken": "the disk reported an error", "readonly": "the disk reported an error"}
 
 
 class OnDisk(RunningSquad):
@@ -42,7 +42,7 @@ class OnDisk(RunningSquad):
         def refusal() -> str:
             try:
                 self.accepted.append(self.try_to_send())
-            except StoreError as error:
+            except SquadError as error:
                 return f"{error.message} {error.hint}"
             return ""
 

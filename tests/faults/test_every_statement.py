@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,25 +19,28 @@ from typing import Any
 import pytest
 
 from squad.actors.protocol import Deliver, Ready, Settle, SubmitDone, Watch, Watched
-from squad.actors.rules import Rules
 from squad.config.schema import StoreConfig
 from squad.store import migrations
 from squad.store.rows import Lease, NewTask, Outcome
 from squad.store.writer import Writer
-from tests.actors.a_storage import Post, Storage, retry
+from tests.actors.a_storage import Post, Storage
 
-_CAME_TO_ITS_END = 7  # exit status of a child that was not killed
+_CAME_TO_ITS_END, _FAILED = 7, 8  # exit statuses of a child that was not killed
 
 
 def killed_before(statement: int, work: Callable[[], None]) -> bool:
     """Do ``work`` in a child that is killed before its statement of this number. Whether it came so far."""
     pid = os.fork()
     if pid == 0:
+        status = _FAILED
         try:
             _kill_before(statement)
             work()
+            status = _CAME_TO_ITS_END
+        except BaseException:
+            traceback.print_exc()
         finally:
-            os._exit(_CAME_TO_ITS_END)
+            os._exit(status)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert code in (-signal.SIGKILL, _CAME_TO_ITS_END)
     return code == -signal.SIGKILL
@@ -156,10 +160,9 @@ def outcome(lease: Lease) -> Outcome:
 class Heard(Storage):
     """One whose answers are written down."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.rules, self.broker = path, Rules(retry), None
-        self.post = Acknowledged(path.with_name("acknowledged"))
-        self.open(alive=None)
+    def open(self, alive: list[str] | None, in_hand: dict[str, tuple[int, int]] | None = None) -> None:
+        self.post = Acknowledged(self.path.with_name("acknowledged"))
+        super().open(alive, in_hand)
 
 
 def live(path: Path) -> None:

@@ -367,3 +367,22 @@ def test_it_finds_the_home_as_commands_do(gateway: FakeGateway, monkeypatch: pyt
     monkeypatch.delenv("SQUAD_HOME", raising=False)
     with Client() as squad:
         assert squad.home == gateway.home
+
+
+class TestManyBatches:
+    """While one is being stored, the next waits at the gateway, but for its last byte."""
+
+    def test_they_are_stored_in_their_order(self, gateway: FakeGateway, squad: Client) -> None:
+        ids = squad.send_many(({"recipient": "a", "type": "t", "payload": {"n": n}} for n in range(10)), batch=2)
+
+        numbers = [[line["payload"]["n"] for line in request.lines] for request in gateway.requests]
+        assert numbers == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
+        assert len(ids) == len(set(ids)) == 10
+
+    def test_what_comes_after_a_refused_one_is_never_complete(self, gateway: FakeGateway, squad: Client) -> None:
+        gateway.on("POST /v1/messages/batch", refusal(422, "no", 2))
+
+        with pytest.raises(RefusedError):
+            squad.send_many(({"recipient": "a", "type": "t", "payload": {}} for _ in range(6)), batch=2)
+
+        assert len(gateway.requests) == 1

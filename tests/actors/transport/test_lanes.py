@@ -398,3 +398,19 @@ def test_what_waits_for_one_target_has_a_bound_and_others_none_of_it(  # noqa: P
         added: list[None] = []
         run(read)
     assert ("later", Fate.SENT) in lanes.finished
+
+
+def test_what_was_sent_before_is_written_before_also_to_others(
+    lanes: Lanes, box: Inbox, poller: Poller, tmp_path: Path, listen: Listen
+) -> None:
+    """Who reads the last one may ask the first target, which shall know by then what it was told."""
+    listen("another")
+    for number in range(3):
+        lanes.add(str(tmp_path / "box"), frame(pickle.dumps(number)), number)
+    lanes.add(str(tmp_path / "another"), frame(b"x"), "last")
+
+    assert list(lanes.finished)[-1] == ("last", Fate.SENT)
+    assert [parcel for parcel, _fate in lanes.finished][:3] == [0, 1, 2]
+    for _ in range(3):
+        poller.wait(0)
+    assert numbers(box) == [0, 1, 2]

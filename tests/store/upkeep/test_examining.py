@@ -72,6 +72,13 @@ def test_what_only_a_full_examination_finds(
     assert {one.name for one in upkeep.examine(full=True).faults} == {fault}
 
 
+def test_leases_of_processes_that_are_gone(upkeep: Upkeep, story: Story, spoil: Spoil) -> None:
+    spoil("UPDATE tasks SET claimed_at = '2026-01-31T09:30:00.250Z' WHERE status = 'running'")
+    assert upkeep.examine(workers=["c/1"]).faults == []
+    assert [fault.name for fault in upkeep.examine(workers=["d/1"]).faults] == ["leases"]
+    assert upkeep.examine().faults == []
+
+
 def test_the_messages_are_named(upkeep: Upkeep, story: Story, spoil: Spoil) -> None:
     spoil("UPDATE tasks SET lease_owner = 'x' WHERE status = 'queued' AND recipient = 'd'")
     (fault,) = upkeep.examine().faults

@@ -1,0 +1,62 @@
+"""What docs/maintenance.md tells to type works as written, in the squad of the README; it names every finding."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from squad.store.upkeep import rules
+from tests.running import ROOT, RunningSquad
+from tests.test_readme import README, block
+
+PAGE = (ROOT / "docs/maintenance.md").read_text()
+
+
+def commands(section: str) -> list[list[str]]:
+    """The command lines of a section, without ``squad``."""
+    text = PAGE.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    lines = "".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)).splitlines()
+    assert lines
+    assert all(line.startswith("squad ") for line in lines)
+    return [shlex.split(line)[1:] for line in lines]
+
+
+@pytest.fixture
+def squad(tmp_path: Path) -> Iterator[RunningSquad]:
+    (tmp_path / "agents.py").write_text(block(README, "python", "`hello/agents.py`:"))
+    (tmp_path / "squad.yaml").write_text(block(README, "yaml", "`hello/squad.yaml`:"))
+    with RunningSquad(tmp_path / ".squad", tmp_path / "squad.yaml") as running:
+        yield running
+
+
+def test_the_page(squad: RunningSquad) -> None:
+    squad.wait(squad.send("counter", "count_words", {"text": "to be"}), tree=True)
+    for words in [*commands("Checking"), *commands("Backing up")]:
+        assert squad.cli(*words).stdout == ""
+    stop, restore, _ = commands("Restoring")
+    squad.cli(*stop)
+    squad.wait_stopped()
+    squad.cli(*restore, "--yes")
+    with closing(sqlite3.connect(squad.home / "squad.db")) as database, database:
+        database.execute("UPDATE totals SET messages = 99 WHERE status = 'completed'")
+    shown = squad.cli("maintenance", "check", status=1).stdout
+    assert shown.splitlines()[0] == re.findall(r"^fail .*", PAGE, re.MULTILINE)[0]
+    squad.start()
+
+
+def test_every_finding_is_explained() -> None:
+    elsewhere = {name for name, *_ in rules.ELSEWHERE} | {"damage", "schema", "depths", "totals", "references"}
+    names = elsewhere | {rule.name for rule in (*rules.RULES, *rules.FULL_RULES)}
+    table = PAGE.partition("| finding |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)))) == names
+
+
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", PAGE)
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
