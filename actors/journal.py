@@ -10,8 +10,11 @@ from typing import Any
 from squad.actors.blackbox import Hand
 from squad.actors.children import Child
 from squad.actors.protocol import Address, Record, Released
-from squad.events import Event
+from squad.events import Event, event
 from squad.ids import new_id
+from squad.messages import type_of
+from squad.notices import QUARANTINED, Quarantined
+from squad.store.rows import NewTask
 
 _SAY_AGAIN = 5.0  # seconds without an acknowledgement
 
@@ -41,6 +44,14 @@ class Journal:
     def note(self, happened: Event) -> None:
         """Record an event."""
         self.record(Record(events=(happened,)))
+
+    def quarantined(self, name: str, reason: str, told: str | None) -> None:
+        """Record it, and send a message about it to the agent ``told``."""
+        sends: tuple[NewTask, ...] = ()
+        if told is not None:
+            payload = type_of(Quarantined).encode(Quarantined(agent=name, reason=reason))
+            sends = (NewTask(new_id(), "supervisor", told, QUARANTINED, payload, priority=1),)
+        self.record(Record(events=(event("quarantined", name, reason=reason),), sends=sends))
 
     def record(self, record: Record) -> None:
         self._number += 1

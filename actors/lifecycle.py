@@ -289,7 +289,7 @@ class Lifecycle:
                 reason,
                 child.spec.recipient,
             )
-            self.journal.note(event("quarantined", child.name, reason=reason))
+            self.journal.quarantined(child.name, reason, self.config.supervision.notify)
             return
         child.restarts += 1
         self._log.warning("%s is started again in %.1f s: %s", child.name, delay, reason)

@@ -200,7 +200,7 @@ class Broker(threading.Thread):
     # -- inside the transaction -------------------------------------------------------------------------------------
 
     def _overdue(self, now: float) -> dict[str, str]:
-        """Which workers must be ended by now (monotonic), and why: they are overdue with the end of what they handle."""
+        """Which workers must be ended by now (monotonic), and why: what they handle should have ended."""
         overdue = self._gate.overdue(now, self._workers.loaded())
         overdue |= dict.fromkeys(self._cancels.overdue(now), _PAST_GRACE)
         self._agenda.enter_monotonic(self._cancels.next_due)
@@ -282,6 +282,7 @@ class Broker(threading.Thread):
 
     def _record(self, msg: Record, sender: Address, now: float, done: Round) -> None:
         answer = records.append(self._writer, msg, now)
+        self._waiting.update(row.recipient for row in msg.sends)
         if answer is not None:
             done.answers.append((sender, answer))
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from squad.actors import handlers, payloads
 from squad.actors.kinds import BUILT_IN, agent_class
 from squad.config.checking import check_in_child
-from squad.config.load import load
+from squad.config.load import load, shown
 from squad.config.programs import check_commands
 from squad.config.schema import SquadConfig
 from squad.config.types import declared_types
-from squad.errors import ConfigError, SquadError
+from squad.errors import ConfigError, Problem, SquadError
+from squad.notices import QUARANTINED
 
 
 def recipients(settings: SquadConfig) -> dict[str, frozenset[str]]:
@@ -50,6 +52,7 @@ def described(settings: SquadConfig) -> dict[str, dict[str, Any]]:
     commands = [name for name, agent in settings.recipients.items() if agent.command is not None]
     descriptions = {**report.descriptions, **{name: describe(agent_class(settings, name)) for name in commands}}
     at_fault["schedules that cannot be carried out"] = payloads.problems(settings, descriptions)
+    at_fault["somebody to be told who does not listen"] = _unheard(settings, descriptions)
     if any(at_fault.values()):
         raise ConfigError(
             f"{settings.source} names {' and '.join(what for what, problems in at_fault.items() if problems)}",
@@ -57,6 +60,17 @@ def described(settings: SquadConfig) -> dict[str, dict[str, Any]]:
             problems=[problem for problems in at_fault.values() for problem in problems],
         )
     return {name: descriptions[name] for name in settings.recipients}
+
+
+def _unheard(settings: SquadConfig, descriptions: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
+    """Whether who is to be told of a quarantine handles the message that says so."""
+    told = settings.supervision.notify
+    if told is None or told not in descriptions or QUARANTINED in descriptions[told]["types"]:
+        return []
+    line = settings.line_of("supervision", "notify")
+    where = f"{shown(settings.source)}:{line}" if settings.source and line else "configuration"
+    hint = "give it a method with @handles(Quarantined), from squad import Quarantined"
+    return [Problem(where, f"supervision.notify: {told} does not handle {QUARANTINED!r}", hint)]
 
 
 def main(path: str) -> int:

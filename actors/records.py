@@ -29,6 +29,8 @@ def append(writer: Backend, record: Record, now: float) -> RecordDone | None:
         writer.record_resizes(record.resizes, now)
     if record.samples:
         writer.record_samples(record.samples, now)
+    if record.sends:
+        writer.submit(record.sends, now)
     if record.put:
         writer.put(record.put, now)
     return RecordDone(record.number) if record.author else None

@@ -16,6 +16,7 @@ from squad.actors.children import Child
 from squad.actors.lifecycle import Lifecycle
 from squad.actors.protocol import Address, Drain
 from squad.actors.tree import iso
+from squad.actors.trouble import DAMAGED
 
 _STAGES = 3  # agents; gateway, monitor and the like; storage
 _CORE_GRACE = 5.0  # seconds for releases to be committed, and for each of gateway, monitor and storage to end
@@ -66,7 +67,7 @@ class Shutdown:
             if running:
                 agents = len(self._stages) == _STAGES
                 for child in running:
-                    if time.monotonic() >= self._deadlines[child.name] or (agents and self._forced):
+                    if time.monotonic() >= self._deadlines[child.name] or (agents and self._in_vain(child)):
                         self._cut(child)
                 return False
             if not self._committed():
@@ -76,6 +77,10 @@ class Shutdown:
                 self._ask(lambda child: _CORE_GRACE)
         self._write()
         return True
+
+    def _in_vain(self, child: Child) -> bool:
+        """Whether to give an agent time is no use: nobody wants to wait, or it waits for a storage that gave up."""
+        return self._forced or (self._life.storage.state == DAMAGED and child.hand(self._life.hands) is None)
 
     def _committed(self) -> bool:
         """Whether storage has taken back the leases of the agents, so that the next start finds them queued."""

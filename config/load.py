@@ -18,6 +18,7 @@ from squad.config.schema import Loc, Origin, SquadConfig, clashes
 from squad.config.section import FROM_FILE
 from squad.config.supervision import misfits
 from squad.errors import ConfigError, Problem
+from squad.messages import did_you_mean
 
 MAX_FILE = 1_000_000
 """Bytes. Larger is not a configuration but a file named by mistake."""
@@ -72,7 +73,18 @@ def _whole(name: str, document: Document) -> list[tuple[int, Problem]]:
         what = f"the name {clash!r} is taken by the agent in line {first}"
         problems.append((line, Problem(f"{name}:{line}", what, "choose another name for the convoy")))
     problems += _contradictions(name, document) + _misfits(name, document, agents, convoys)
+    problems += _notify(name, document, [*agents, *convoys])
     return problems + _schedules(name, document, [*agents, *convoys])
+
+
+def _notify(name: str, document: Document, recipients: list[str]) -> list[tuple[int, Problem]]:
+    supervision = document.data.get("supervision")
+    told = supervision.get("notify") if isinstance(supervision, dict) else None
+    if not isinstance(told, str) or told in recipients:
+        return []
+    line = document.places["supervision", "notify"].best_line
+    what = f"supervision.notify: there is no agent or convoy {told!r}"
+    return [(line, Problem(f"{name}:{line}", what, did_you_mean(told, recipients)))]
 
 
 def _misfits(name: str, document: Document, agents: Any, convoys: Any) -> list[tuple[int, Problem]]:

@@ -233,6 +233,10 @@ class SquadConfig(Section):
             raise PydanticCustomError("misfit", "{name}: {what}", {"name": name, "what": what})
         for name, what, _ in misdirected({n: s.recipient for n, s in self.schedules.items()}, self.recipients):
             raise PydanticCustomError("misdirected", "the schedule {name}: {what}", {"name": name, "what": what})
+        if (told := self.supervision.notify) is not None and told not in self.recipients:
+            raise PydanticCustomError(
+                "misdirected", "supervision.notify: there is no agent or convoy {told}", {"told": repr(told)}
+            )
         groups: tuple[dict[str, Any], ...] = (self.agents, self.convoys)
         for group in groups:
             for name, agent in group.items():

@@ -77,6 +77,11 @@ class SupervisionConfig(Section):
         default_factory=dict, description="Groups of agents and convoys that are restarted together."
     )
     health: HealthConfig = Field(default_factory=HealthConfig, description="Health checks.")
+    notify: Name | None = Field(
+        default=None,
+        description="An agent or convoy that is told, by a message of the type `squad.quarantined`, when one is "
+        "quarantined.",
+    )
 
 
 def misfits(

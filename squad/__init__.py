@@ -14,6 +14,7 @@ _HOME = {
     "Agent": "squad.actors.handlers",
     "Client": "squad.client",
     "Context": "squad.actors.context",
+    "Quarantined": "squad.notices",
     "QueueFullError": "squad.errors",
     "RateLimitError": "squad.errors",
     "Refuse": "squad.errors",
@@ -29,6 +30,7 @@ __all__ = [
     "Agent",
     "Client",
     "Context",
+    "Quarantined",
     "QueueFullError",
     "RateLimitError",
     "Refuse",
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from squad.client import Client
     from squad.errors import QueueFullError, RateLimitError, Refuse, RefusedError, RetryAfter, SquadError
     from squad.messages import message
+    from squad.notices import Quarantined
     from squad.replies import Reply
 
 

@@ -246,8 +246,8 @@ attempt (its worker was stopped, it asked to be handled later) shows the hand-ov
 ## Events of the squad
 
 They are rows of the table `events`, in the order in which they happened. What happens to processes is said again until
-the storage has committed it, so a crash of the storage loses none of it and records none of it twice. A crash may lose a
-`queue_warning` or a `schedule_missed` that was on its way, and one of the supervisor what was on its way from there.
+the storage has committed it, so a crash of the storage loses none of it and records none of it twice. A crash may lose
+a `queue_warning` or a `schedule_missed` that was on its way, and one of the supervisor what was on its way from there.
 
 {recorded}"""
 

@@ -1,8 +1,8 @@
 """What a store must be able to do, whatever database is behind it.
 
 The broker and the reads know a store by these protocols only; everything that is particular to SQLite is behind
-``squad.store.writer.Writer``, ``squad.store.database.Pool`` and ``squad.store.upkeep.Upkeep``, the one backend there is. What the methods
-promise is tested in ``tests/store/conformance``, which another backend will have to pass.
+``squad.store.writer.Writer``, ``squad.store.database.Pool`` and ``squad.store.upkeep.Upkeep``, the one backend that
+there is. What the methods promise is tested in ``tests/store/conformance``, which another backend will have to pass.
 
 Times are seconds since the epoch. Whatever fails in the database raises StoreError. ``Writer`` describes each method.
 """

@@ -205,6 +205,7 @@ class Record:
     author: str = ""
     number: int = 0
     samples: tuple[tuple[float, float, int, int, float], ...] = ()  # of the machine: see store/recording.py
+    sends: tuple[NewTask, ...] = ()  # messages that tell an agent of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,9 @@ from squad.errors import StoreError
 from squad.store import migrations
 from squad.store.faults import store_error
 
-_PAGES = 500  # copied in one go
-_PAUSE = 0.002  # seconds between two of them, for whoever else needs the disk
+_PAGES = 200  # copied in one go
+_LEAST_PAUSE, _LONGEST_PAUSE = 0.001, 0.1  # seconds between two of them, for whoever else needs processor and disk
+_SYNCED = 20  # times that so many pages are copied before they are put on the disk: all at the end would hold up others
 _PATIENCE = 5.0  # seconds for a lock
 _COMPANIONS = ("-journal", "-wal", "-shm")  # files that SQLite makes beside a database
 
@@ -149,12 +150,12 @@ def _unwritable(target: Path, error: OSError) -> StoreError:
 
 def _fill(connection: sqlite3.Connection, source: Path, partial: Path) -> None:
     try:
-        with closing(sqlite3.connect(partial, isolation_level=None)) as copied:
-            copied.execute("PRAGMA journal_mode = OFF")  # a copy that fails is thrown away
-            copied.execute("PRAGMA synchronous = OFF")  # it is synced once, below
-            connection.backup(copied, pages=_PAGES, progress=lambda *_: time.sleep(_PAUSE))
         descriptor = os.open(partial, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            with closing(sqlite3.connect(partial, isolation_level=None)) as copied:
+                copied.execute("PRAGMA journal_mode = OFF")  # a copy that fails is thrown away
+                copied.execute("PRAGMA synchronous = OFF")  # it is synced here
+                connection.backup(copied, pages=_PAGES, progress=_pace(descriptor))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -168,6 +169,21 @@ def _fill(connection: sqlite3.Connection, source: Path, partial: Path) -> None:
         ) from None
     except OSError as error:
         raise _unwritable(partial, error) from None
+
+
+def _pace(descriptor: int) -> Callable[[int, int, int], None]:
+    """Called after each step: a pause as long as the step took, so that half of the time is left to others."""
+    steps, last = 0, time.monotonic()
+
+    def pause(status: int, remaining: int, total: int) -> None:
+        nonlocal steps, last
+        steps += 1
+        if steps % _SYNCED == 0:
+            os.fdatasync(descriptor)
+        time.sleep(min(max(time.monotonic() - last, _LEAST_PAUSE), _LONGEST_PAUSE))
+        last = time.monotonic()
+
+    return pause
 
 
 def _must_be_sound(partial: Path, target: Path) -> None:

@@ -58,6 +58,30 @@ def test_a_crash_loop_is_quarantined_and_restart_brings_it_back(start: Start) ->
     squad.wait(task)
 
 
+def test_somebody_is_told_of_a_quarantine_once(start: Start, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    squad = start(
+        f"""
+        supervision: {{notify: pager}}
+        agents:
+          one: {{class: "AGENTS:Worker", restarts: {{intensity: 0}}}}
+          pager: {{command: [tee, -a, "{told}"], handles: [squad.quarantined]}}
+        """
+    )
+
+    squad.kill("one")
+
+    (task,) = eventually(lambda: squad.query("SELECT * FROM tasks WHERE type = 'squad.quarantined'"), "somebody is told")
+    squad.wait(task["task_id"])
+    assert json.loads(told.read_text())["payload"] == {"agent": "one", "reason": "its process died"}
+    assert (task["sender"], task["recipient"], task["priority"]) == ("supervisor", "pager", 1)
+
+
+def test_who_is_told_must_listen(start: Start) -> None:
+    with pytest.raises(AssertionError, match=r"worker does not handle 'squad\.quarantined'"):
+        start('supervision: {notify: worker}\nagents: {worker: {class: "AGENTS:Worker"}}')
+
+
 def test_an_agent_that_cannot_start_is_quarantined_with_its_reason(start: Start, tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text(
         "from squad import Agent, handles, message\n"

@@ -65,3 +65,11 @@ def test_a_program_for_readiness_that_is_not_there(tmp_path: Path) -> None:
     (problem,) = check_commands(config, {})
     assert problem.where.endswith("squad.yaml:4")
     assert "no-such-program" in problem.what
+
+
+def test_who_is_to_be_told_must_be_there() -> None:
+    text = "agents:\n  pager:\n    class: ./a.py:A\nsupervision:\n  notify: pagr\n"
+
+    assert refused(text) == [
+        "squad.yaml:5: supervision.notify: there is no agent or convoy 'pagr' (did you mean 'pager'?)"
+    ]

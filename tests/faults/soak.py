@@ -28,11 +28,11 @@ from tests.running import ROOT, RunningSquad, eventually
 
 CONFIG = f"""
 agents:
-  desk: {{class: "{ROOT}/tests/faults/soaking.py:Desk", queue: {{limit: 20000}}}}
-  book: {{class: "{ROOT}/tests/faults/soaking.py:Book"}}
+  desk: {{class: "{ROOT}/tests/faults/soaking.py:Desk", send_rate: none, queue: {{limit: 20000}}}}
+  book: {{class: "{ROOT}/tests/faults/soaking.py:Book", send_rate: none}}
   printer: {{command: ["true"], handles: [stamp]}}
 convoys:
-  clerk: {{class: "{ROOT}/tests/faults/soaking.py:Clerk", min: 3, max: 3}}
+  clerk: {{class: "{ROOT}/tests/faults/soaking.py:Clerk", send_rate: none, min: 3, max: 3}}
 types:
   stamp: {{fields: {{entry: int}}}}
 supervision:
