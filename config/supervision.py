@@ -102,15 +102,21 @@ def misfits(
     member_of: dict[str, str] = {}
     for group, members in groups.items():
         for number, member in enumerate(members):
+            if not isinstance(member, str):
+                continue  # a mistake of its own
             if member in member_of:
                 what = f"{member!r} is a member of {member_of[member]} already"
                 found.append((("groups", group, number), what, "an agent or convoy is in one group, once"))
             member_of[member] = group
     found += [
         (("after", cycle[0], 0), f"{' after '.join(cycle)} is a circle, so none could start", "take one of them out")
-        for cycle in (circles(after) if not found else ())
+        for cycle in (circles(_names(after)) if not found else ())
     ]
     return found
+
+
+def _names(lists: Mapping[str, Sequence[Any]]) -> dict[str, list[str]]:
+    return {name: [other for other in others if isinstance(other, str)] for name, others in lists.items()}
 
 
 def circles(after: Mapping[str, Sequence[str]]) -> list[list[str]]:

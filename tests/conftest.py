@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 # The machines that run this are slow now and then; a deadline for each example would measure them, not us.
 settings.register_profile("squad", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fuzz", settings.get_profile("squad"), max_examples=2000)  # --hypothesis-profile fuzz
 settings.load_profile("squad")
 
 # Where a shell runs this in the background, Ctrl-C is ignored, and whatever the tests start would inherit that.

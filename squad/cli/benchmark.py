@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from squad.cli.command import Group, output_option
+from squad.cli.command import Group, Number, output_option
 from squad.cli.output import print_json, say
 from squad.errors import SquadError
 
@@ -85,10 +85,8 @@ def command() -> None:
     "--repeat", type=click.IntRange(1, 100), default=1, metavar="N", help="Make each so many times (default: 1)."
 )
 @click.option("--messages", type=click.IntRange(100, 10_000_000), metavar="N", help="At full load (default: 20000).")
-@click.option(
-    "--rate", type=click.FloatRange(1, 1000), metavar="N", help="Messages a second, for latency (default: 100)."
-)
-@click.option("--seconds", type=click.FloatRange(0.1, 3600), metavar="N", help="Of each steady load (default: 10).")
+@click.option("--rate", type=Number(1, 1000), metavar="N", help="Messages a second, for latency (default: 100).")
+@click.option("--seconds", type=Number(0.1, 3600), metavar="N", help="Of each steady load (default: 10).")
 @click.option(
     "--many", type=click.IntRange(5, 10_000), metavar="N", help="Agents that are started at once (default: 200)."
 )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from squad.cli.command import Command, output_option
+from squad.cli.command import Command, Number, output_option
 from squad.cli.output import Column, print_json, print_table, print_text, say
 from squad.durations import format_duration, format_size
 from squad.errors import Exit
@@ -42,7 +42,7 @@ _MEANING = {
 )
 @click.option(
     "--minutes",
-    type=click.FloatRange(0, 10_000, min_open=True),
+    type=Number(0, 10_000, min_open=True),
     default=2.0,
     metavar="N",
     help="How long the squad is under attack (default: 2); starting, waiting and checking come on top.",

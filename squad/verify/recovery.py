@@ -19,6 +19,7 @@ from squad.verify.workload import Order
 
 _ANSWER = 2.0  # seconds for an answer before the message is sent again
 _LIMIT = 60.0  # seconds for one recovery
+_TREES = 3  # most kills of the tree in a row
 _SETTLES = 0.3  # seconds for a squad to come to rest before the next kill
 
 
@@ -44,7 +45,10 @@ class Times:
 
 
 class Recovery:
-    """``rounds`` kills of an idle agent and of the storage, a tenth of that of the whole tree, and of the launcher."""
+    """``rounds`` kills of an idle agent and of the storage, a tenth of that of everything, and a few of the tree.
+
+    Not more of the tree: the launcher waits longer after each one that dies soon after the one before.
+    """
 
     def __init__(self, squad: Throwaway, journal: Journal, rounds: int, told: Callable[[str], None]) -> None:
         self.killed = 0
@@ -60,7 +64,7 @@ class Recovery:
         plan: list[tuple[str, int, tuple[str, ...]]] = [
             ("agent", self._rounds, ("agent",)),
             ("storage", self._rounds, ("storage",)),
-            ("tree", few, tuple(kind for kind in KINDS if kind != "launcher")),
+            ("tree", min(few, _TREES), tuple(kind for kind in KINDS if kind != "launcher")),
             ("launcher", few, ALL),
         ]
         found = {}

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from squad.client import Client
-from squad.errors import SquadError, StartError, WaitTimeoutError
+from squad.errors import Exit, SquadError, StartError, WaitTimeoutError
 from squad.home import Home
 from squad.verify.targets import ALL, Targets, alive
 
@@ -28,6 +28,9 @@ _READY = 60.0  # seconds for all agents to be ready
 _STOPS = 60.0  # seconds for a stop in good order
 _GONE = 5.0  # seconds for processes to be gone once their launcher is
 _LAST_WORDS = 3000  # characters of what the launcher wrote
+_LAST_LINES = 500  # characters in which it says why it gave up
+_GAVE_UP = ("did not start", "ended at once")
+_GIVES_UP = 5  # starts in a row that may fail because a root was killed meanwhile
 
 # The launcher's death follows from ours: the signal that the kernel sends for it survives ``exec``.
 _TIED = """
@@ -50,6 +53,7 @@ class Throwaway:
         self._file.write_text(configuration, encoding="utf-8")
         self._words = folder / "output"
         self._launcher: subprocess.Popen[bytes] | None = None
+        self._given_up = 0  # starts in a row
         self.client = Client(self.home, timeout=5.0, patience=0.0)
 
     def __enter__(self) -> Self:
@@ -86,11 +90,17 @@ class Throwaway:
         return None if self._launcher is None else self._launcher.poll()
 
     def revive(self) -> bool:
-        """Start it again if its launcher was killed. Raises StartError when that ended by itself."""
+        """Start it again if its launcher was killed. Raises StartError when that ended by itself.
+
+        A launcher whose very first tree is killed while it starts gives up and says so: it is started again as well, a
+        few times in a row.
+        """
         status = self.status()
         if status is None:
             return False
-        if status != -signal.SIGKILL:
+        gave_up = status == Exit.FAILED and any(text in self.words()[-_LAST_LINES:] for text in _GAVE_UP)
+        self._given_up = self._given_up + 1 if gave_up else 0
+        if status != -signal.SIGKILL and not 0 < self._given_up <= _GIVES_UP:
             raise StartError(f"the launcher ended with status {status}: {self.words()}")
         self.start()
         return True

@@ -38,6 +38,7 @@ types:
 supervision:
   restarts: {{intensity: 100000, backoff: 10ms, cap: 100ms}}
 logging: {{max_size: 200kB}}
+store: {{cache_size: -16000}}  # 16 MB: it grows to that and no further
 schedules:
   tick: {{cron: "* * * * * *", recipient: book, type: tick}}
 """
