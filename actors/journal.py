@@ -49,7 +49,8 @@ class Journal:
         """Record it, and send a message about it to the agent ``told``."""
         sends: tuple[NewTask, ...] = ()
         if told is not None:
-            payload = type_of(Quarantined).encode(Quarantined(agent=name, reason=reason))
+            text = reason.encode("utf-8", "backslashreplace").decode()  # it may come from an exception of the user's
+            payload = type_of(Quarantined).encode(Quarantined(agent=name, reason=text))
             sends = (NewTask(new_id(), "supervisor", told, QUARANTINED, payload, priority=1),)
         self.record(Record(events=(event("quarantined", name, reason=reason),), sends=sends))
 

@@ -56,8 +56,8 @@ class Outbox:
 
     def ended(self, outcome: Outcome, *, more: bool) -> bool:
         """A handler has ended. True: it is time to ``tell``. While ``more`` is at hand a few are told together."""
+        self._ended.append(outcome)  # first: once it is told, its acknowledgement may come at any time
         self._untold.append(outcome)
-        self._ended.append(outcome)
         now = self._clock.monotonic()
         if more and now - self._told_at < _TOGETHER:
             return False

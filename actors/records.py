@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+from squad.actors import logs
 from squad.actors.protocol import Record, RecordDone
+from squad.errors import StoreError
 from squad.store.backend import Backend
 
 _KEY = "records"  # in the keeper table: the author of the last numbered record, and its number
@@ -30,7 +32,10 @@ def append(writer: Backend, record: Record, now: float) -> RecordDone | None:
     if record.samples:
         writer.record_samples(record.samples, now)
     if record.sends:
-        writer.submit(record.sends, now)
+        try:
+            writer.submit(record.sends, now)
+        except StoreError as error:  # one of them cannot be stored; the database is well
+            logs.logger("storage").error("an event is told to nobody: %s", error)
     if record.put:
         writer.put(record.put, now)
     return RecordDone(record.number) if record.author else None

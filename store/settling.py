@@ -55,7 +55,7 @@ _ATTEMPT = """
     INSERT INTO attempts (task_row, number, worker, started_at, ended_at, outcome, final, error)
     SELECT ?, COALESCE(MAX(number), 0) + 1, ?, ?, ?, ?, ?, ? FROM attempts WHERE task_row = ?
 """
-_ENDED = "SELECT 1 FROM tasks WHERE id = ? AND fence = ? AND lease_owner = ? AND completed_at IS NOT NULL"
+_COMPLETED = "SELECT 1 FROM tasks WHERE id = ? AND fence = ? AND lease_owner = ? AND status = 'completed'"
 _STATE = """
     INSERT INTO agent_state (agent, version, updated_at, state) VALUES (?, ?, ?, ?)
     ON CONFLICT (agent) DO UPDATE
@@ -93,7 +93,7 @@ class Settling:
         self._requeued: Counter[str] = Counter()
         self._to_answer: list[int] = []
         self._over: list[int] = []  # rows whose leases end
-        self._fates: dict[tuple[int, int, str], bool] = {}  # row, fence, worker -> whether its outcome was accepted
+        self._finished: set[tuple[int, int, str]] = set()  # row, fence and worker of what is completed here
         self._done = Settlement()
 
     def settle(self, batches: Sequence[Batch], ceiling: Ceiling) -> Settlement:
@@ -101,12 +101,9 @@ class Settling:
         self._ceiling = ceiling
         for worker, agent, outcomes in batches:
             for outcome in outcomes:
-                claim = (outcome.row, outcome.fence, worker)
-                if (leased := self._take(outcome.row, worker, outcome.fence)) is not None:
-                    self._fates[claim] = self._end(leased, agent, outcome)
-                elif claim not in self._fates:
-                    self._fates[claim] = self._ended_before(claim)
-                self._done.accepted.append(self._fates[claim])
+                leased = self._take(outcome.row, worker, outcome.fence)
+                accepted = self._end(leased, agent, outcome) if leased else self._is_repetition(worker, outcome)
+                self._done.accepted.append(accepted)
         return self._write()
 
     def release(self, in_hand: tuple[int, int] | None, reason: str, charge: bool) -> Settlement:
@@ -139,9 +136,12 @@ class Settling:
         self._over.append(row)
         return leased
 
-    def _ended_before(self, claim: tuple[int, int, str]) -> bool:
-        """Whether it ended under this very lease (row, fence, worker), and only the acknowledgement was lost."""
-        return self._session.connection.execute(_ENDED, claim).fetchone() is not None
+    def _is_repetition(self, worker: str, outcome: Outcome) -> bool:
+        """Whether it was completed under this very lease before, and only the acknowledgement was lost."""
+        claim = (outcome.row, outcome.fence, worker)
+        if outcome.kind != "done" or claim in self._finished:
+            return outcome.kind == "done"
+        return self._session.connection.execute(_COMPLETED, claim).fetchone() is not None
 
     def _write(self) -> Settlement:
         with self._session.savepoint():
@@ -199,6 +199,7 @@ class Settling:
             return False
         started = iso(outcome.started) if outcome.started else leased.claimed_at
         self._completed.append((leased.row, started, outcome.duration_ms, outcome.result))
+        self._finished.add((leased.row, leased.fence, leased.worker))
         self._ended(leased, "completed")
         for task in outcome.sends:
             row = to_insert(task, self._now, self._at, leased.task_id, leased.root_id)

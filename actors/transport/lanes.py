@@ -272,10 +272,14 @@ class Lanes:
         return connection
 
     def _stir(self, lane: _Lane, events: int) -> None:
-        """Something has happened to the lane's connection."""
+        """Something has happened to the lane's connection: or to one that had its descriptor before, which another
+        thread has closed since the event was taken."""
         with self._lock:
+            if lane.connection is None:
+                return
             if events & _GONE:
-                self._end(lane)
+                if _is_gone(lane.connection):
+                    self._end(lane)
             elif events & select.EPOLLOUT:
                 self._write(lane)
 
@@ -313,6 +317,13 @@ class Lanes:
             self._poller.remove(lane.connection.fileno())
             lane.connection.close()
             lane.connection = None
+
+
+def _is_gone(connection: socket.socket) -> bool:
+    """Whether its other end was closed."""
+    look = select.poll()
+    look.register(connection, 0)
+    return bool(look.poll(0))
 
 
 def _all_is_read(connection: socket.socket) -> bool:

@@ -13,7 +13,8 @@ _EVENTS = 64  # taken in one round: the others come next, so nobody starves
 
 
 class Poller:
-    """Belongs to one thread; only ``wake`` is for any thread, and for handlers of signals.
+    """``wait`` is for one thread; ``wake`` for any, and for handlers of signals. Other threads may add, change and
+    remove descriptors that the waiting one leaves to them.
 
     A call may come without cause, when a descriptor was closed and its number used again in the same round.
     """

@@ -136,7 +136,7 @@ def change(document: Any, place: tuple[Any, ...], how: str, value: Any, name: An
         except (KeyError, IndexError, TypeError):
             return
     key = place[-1]
-    if isinstance(document, list) and key < len(document):
+    if isinstance(document, list) and isinstance(key, int) and key < len(document):
         document[key] = value
     elif isinstance(document, dict) and key in document:
         match how:

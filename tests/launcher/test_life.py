@@ -108,6 +108,7 @@ def test_nothing_is_left_of_a_squad_whose_launcher_was_killed(squad: RunningSqua
 def kill_with_the_warden(squad: RunningSquad) -> None:
     """So that nobody ends what the agents started."""
     (warden,) = [pid for pid, title in squad.processes().items() if title == "squad: warden"]
+    squad.signal(squad.launcher.pid, signal.SIGSTOP)  # or it starts another
     squad.signal(warden, signal.SIGKILL)
     squad.launcher.kill()
     squad.launcher.wait()

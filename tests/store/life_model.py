@@ -115,8 +115,10 @@ class Model:
 
     def settle(self, worker: str, task_id: str, outcome: Outcome, blocked: str) -> bool:
         known = self.tasks.get(task_id)
-        if known is None or (known.status, known.worker, known.fence) != ("running", worker, outcome.fence):
+        if known is None or (known.worker, known.fence) != (worker, outcome.fence):
             return False
+        if known.status != "running":  # it is said again, or has come to nothing
+            return known.status == "completed" and outcome.kind == "done"
         if outcome.kind != "done":
             self._failed(known, outcome)
             return True
