@@ -359,6 +359,7 @@ class AgentActor(Asked):
     def on_drain(self, msg: Drain, sender: Address) -> None:
         self._draining = True
         if self._runner is not None:
+            self._settle()
             self._runner.wind_up()
             self._ask_for_work()
             self._give_back()

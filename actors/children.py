@@ -109,10 +109,8 @@ class Child:
         """The configuration was reloaded. A process that needs a restart for it gets one elsewhere."""
         if self.spec.settings != settings:
             self.spec = replace(self.spec, settings=settings)
-            rules = settings.restarts
-            if rules is not None:
-                self.budget.intensity, self.budget.period = rules.intensity, rules.period
-                self.budget.backoff, self.budget.cap, self.budget.jitter = rules.backoff, rules.cap, rules.jitter
+            if settings.restarts is not None:
+                self.budget.follow(settings.restarts)
 
     def become(self, state: str) -> None:
         self.heard = now = time.monotonic()
@@ -148,8 +146,13 @@ class Child:
             self.killed_for = self.killed_for or why
             os.kill(self.pid, signal.SIGKILL)
 
+    def condemn(self, why: str) -> None:
+        """The same, for a failure of its own: that is its last error then."""
+        self.last_error = why
+        self.kill(why)
+
     def kill_all(self, why: str) -> None:
-        """The same, with every process below it: they would go on without it."""
+        """As ``kill``, with every process below it: they would go on without it."""
         below = usage.descendants(self.pid) if self.pid is not None else []
         self.kill(why)
         for pid in below:

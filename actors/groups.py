@@ -20,10 +20,10 @@ class Group:
     settings: GroupConfig
     budget: RestartBudget
 
-    def with_(self, crashed: str) -> list[str]:
-        """The other members that are restarted when the member ``crashed`` is."""
+    def with_(self, crashed: str, *, everybody: bool = False) -> list[str]:
+        """The other members that are restarted when the member ``crashed`` is; ``everybody``: all others."""
         members = self.settings.members
-        match self.settings.strategy:
+        match "one_for_all" if everybody else self.settings.strategy:
             case "one_for_all":
                 return [member for member in members if member != crashed]
             case "rest_for_one":

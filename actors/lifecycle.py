@@ -102,6 +102,7 @@ class Lifecycle:
             for name, settings in rules.groups.items()
         }
         for group in self.groups.values():
+            group.budget.follow(rules.restarts)
             self._past.enter_group(group)
 
     def _add(self, spec: ChildSpec) -> Child:
@@ -202,7 +203,7 @@ class Lifecycle:
             if child.running and child.gone():
                 self._ended(child)
             elif child.running and not child.started and time.monotonic() - child.spawned > _START_LIMIT:
-                child.kill(f"did not start within {_START_LIMIT:g} s")
+                child.condemn(f"did not start within {_START_LIMIT:g} s")
 
     def _ended(self, child: Child) -> None:
         reason = child.leaving or child.killed_for or "its process died"
@@ -254,14 +255,15 @@ class Lifecycle:
         delay = (group or child).budget.crashed(time.monotonic())
         if group is not None:
             self._past.note_group(group)
-            for name in group.with_(child.spec.recipient):
+            for name in group.with_(child.spec.recipient, everybody=delay is None):
                 for other in self.named(name):
                     self._with_group(other, quarantine=delay is None, because=child.name)
         self._again(child, reason, delay)
 
     def _with_group(self, other: Child, *, quarantine: bool, because: str) -> None:
         reason = f"{because} of its group crashed"
-        if quarantine:
+        if quarantine and other.state != "quarantined":
+            self.journal.note(event("quarantined", other.name, reason=reason))
             other.last_error = reason
             if other.running:
                 other.after_exit = "quarantine"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from squad.actors import arrivals, desk, logs, records
@@ -102,6 +103,8 @@ class Broker(threading.Thread):
         self._agenda = Agenda(clock)
 
     def put(self, msg: Any, sender: Address) -> None:
+        if isinstance(msg, Ready):
+            msg = replace(msg, heard=self._clock.monotonic())
         self._gathering.put((msg, sender))
 
     def stop(self) -> None:
@@ -235,7 +238,7 @@ class Broker(threading.Thread):
             done.answers.append((sender, CancelLease(lease.row, lease.fence)))
         if self._gate.shut and msg.held and self._gate.holds.hold(msg.recipient):
             done.answers.append((sender, Recall()))
-        lost = self._workers.lost(msg, self._clock.monotonic())
+        lost = self._workers.lost(msg)
         if lost:
             logs.logger("storage").warning("%d deliveries to %s were lost on the way", len(lost), msg.worker)
             self._after(self._writer.requeue(lost, now), done)

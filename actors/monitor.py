@@ -140,7 +140,8 @@ class Monitor(Actor):
     def _judge(self, worker: str, cpu: float, memory: int) -> None:
         """Whether it keeps to its ceilings."""
         name = worker.rpartition(".")[0]
-        ceiling = self._limits.get(name) or self._limits.get(name.rpartition("-")[0])  # "checker-2", of "checker"
+        convoy = name.rpartition("-")[0]  # "checker-2" is a worker of "checker", unless an agent is called so
+        ceiling = self._limits.get(convoy if name not in self._config.agents and convoy in self._sizers else name)
         if ceiling is not None:
             for verdict in self._ceilings.look(worker, ceiling, cpu, memory, time.monotonic()):
                 self.tell(self._supervisor, OverCeiling(worker, verdict.what, verdict.over))

@@ -32,8 +32,7 @@ class Outbox:
         self._untold: deque[Outcome] = deque()  # of these, those that storage was not told yet
         self._telling = threading.Lock()
         self._told_at = 0.0  # when the thread of the handlers last told something
-        self._unacknowledged: dict[Claim, Outcome] = {}
-        self._entered_at = 0.0
+        self._unacknowledged: dict[Claim, tuple[Outcome, float]] = {}  # and when it was entered, the oldest first
 
     def __bool__(self) -> bool:
         """Whether something is not acknowledged."""
@@ -82,31 +81,33 @@ class Outbox:
             outcome = self._ended.popleft()
             claim = outcome[:2]
             if holds(claim):  # else it was given up by a time-out before it ended after all
-                self._unacknowledged[claim] = outcome
-                self._entered_at = self._clock.monotonic()
+                self._unacknowledged[claim] = (outcome, self._clock.monotonic())
                 yield outcome
 
     def send(self, outcomes: Sequence[Outcome]) -> None:
         """Tell outcomes that no handler gave."""
-        self._unacknowledged.update({outcome.claim: outcome for outcome in outcomes})
-        self._entered_at = self._clock.monotonic()
+        now = self._clock.monotonic()
+        self._unacknowledged.update({outcome.claim: (outcome, now) for outcome in outcomes})
         self._told(outcomes)
 
     def acknowledged(self, claim: Claim) -> Outcome | None:
         """The outcome that storage has dealt with; None when it was acknowledged before."""
-        return self._unacknowledged.pop(claim, None)
+        found = self._unacknowledged.pop(claim, None)
+        return None if found is None else found[0]
 
     @property
     def forgotten(self) -> bool:
         """Whether something has had no acknowledgement for long."""
-        return bool(self._unacknowledged) and self._clock.monotonic() - self._entered_at > _AGAIN
+        _, entered = next(iter(self._unacknowledged.values()), (None, None))
+        return entered is not None and self._clock.monotonic() - entered > _AGAIN
 
     def say_again(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """All that was entered and is not acknowledged, before anything new. ``meanwhile`` is called first, while
         nothing can be told."""
         with self._telling:
             meanwhile()
-            if self._unacknowledged:
-                self._entered_at = self._clock.monotonic()
-                self._told(list(self._unacknowledged.values()))
+            outcomes = [outcome for outcome, _ in self._unacknowledged.values()]
+            if outcomes:
+                self._unacknowledged.clear()
+                self.send(outcomes)
             self._tell_rest()

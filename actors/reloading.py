@@ -17,8 +17,7 @@ from squad.config.schema import AgentConfig, ConvoyConfig, SquadConfig
 from squad.events import event
 
 # Keys that the supervisor or the storage read themselves, so that the agent's process can stay.
-_CEILINGS = {"max_memory_mb", "max_cpu_percent"}
-_LIVE = {"restart", "restarts", "shutdown", "after", "retry", "queue", *_CEILINGS}
+_LIVE = {"restart", "restarts", "shutdown", "after", "retry", "queue", "max_memory_mb", "max_cpu_percent"}
 _CODE = {"class", "command", "handles", "its code"}
 _SIZE = {"min", "max", "memory_per_worker"}
 _TOLD = ("agent", "worker", "storage")  # who takes up a new configuration as it goes; others are started again
@@ -95,6 +94,7 @@ def plan(was: Deployment, now: Deployment) -> Plan:
     resize: dict[str, tuple[int, int]] = {}
     live: list[str] = []
     measured = old.monitor != new.monitor or old.logging != new.logging or set(old.convoys) != set(new.convoys)
+    measured = measured or _ceilings(old) != _ceilings(new)
     recoded = False  # whether the gateway's copies of the agents' classes and types are out of date
     for name in stay:
         changed = _changed(before[name], after[name])
@@ -106,7 +106,6 @@ def plan(was: Deployment, now: Deployment) -> Plan:
         if reason := [key for key in changed if key not in _LIVE | _SIZE]:
             restart[name] = f"{', '.join(reason)} changed"
         live += [f"{name}: {key}" for key in changed if key in _LIVE]
-        measured = measured or bool(_CEILINGS.intersection(changed))
         settings = after[name]
         if isinstance(settings, ConvoyConfig) and any(key in _SIZE for key in changed):
             resize[name] = (settings.min, settings.max)
@@ -143,6 +142,12 @@ def plan(was: Deployment, now: Deployment) -> Plan:
         core=core,
         live=tuple(live),
     )
+
+
+def _ceilings(config: SquadConfig) -> dict[str, tuple[int | None, float | None]]:
+    """Of those that have one, whether they are new or stay."""
+    ceilings = {name: (found.max_memory_mb, found.max_cpu_percent) for name, found in config.recipients.items()}
+    return {name: ceiling for name, ceiling in ceilings.items() if ceiling != (None, None)}
 
 
 def _declared(config: SquadConfig, name: str) -> Any:

@@ -53,6 +53,11 @@ class RestartBudget:
         self._crashes = []
         self._step = 0
 
+    def follow(self, rules: RestartConfig) -> None:
+        """Other rules from now on; its history stays."""
+        self.intensity, self.period = rules.intensity, rules.period
+        self.backoff, self.cap, self.jitter = rules.backoff, rules.cap, rules.jitter
+
     def kept(self) -> list[Any]:
         """Its history, for ``recall``; JSON can say it."""
         return [self._crashes, self._step, self._resumed]

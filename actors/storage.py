@@ -41,7 +41,7 @@ from squad.actors.protocol import (
     Watch,
 )
 from squad.actors.rules import Rules, rules_of
-from squad.actors.trouble import DAMAGED, FAILING, refused, said
+from squad.actors.trouble import DAMAGED, FAILING, name, refused, said
 from squad.errors import DamagedError, StoreError
 from squad.store.holds import KEY as HOLDS
 from squad.store.lock import acquire
@@ -58,7 +58,7 @@ class Storage(Actor):
     def __init__(self) -> None:
         super().__init__()
         self._broker: Broker | None = None
-        self._early: list[tuple[Any, Address]] = []  # arrived before the database was open
+        self._early: dict[Any, tuple[Any, Address]] = {}  # arrived before the database was open, by its name
         self._closed: StoreError | None = None  # why it cannot be opened
 
     @receives(Begin)
@@ -102,7 +102,7 @@ class Storage(Actor):
         self._closed = None
         self._broker = broker
         broker.start()
-        for early in self._early:
+        for early in self._early.values():
             broker.put(*early)
         self._early.clear()
         self.tell(self._supervisor, StorageReady(self._worker, kept))
@@ -112,9 +112,10 @@ class Storage(Actor):
         if self._closed is None or self._closed.message != error.message:
             logs.logger("storage").critical("cannot open the database: %s. %s", error, error.hint)
         self._closed = error
-        for early in [early for early in self._early if refused(*early, self.tell, error)]:
-            self._early.remove(early)
         damaged = isinstance(error, DamagedError)
+        early, self._early = self._early, {}
+        for msg, sender in early.values():
+            self._keep(msg, sender, error)
         self._told(DAMAGED if damaged else FAILING, said(error))
         if not damaged:
             self.after(_AGAIN, "open")
@@ -148,56 +149,23 @@ class Storage(Actor):
         self._pass_on(rules_of(msg.config), sender)
         self.log_to(self._home, "storage", msg.logging)
 
+    @receives(Submit, Ready, Settle, Released, Cancel, Throttle, Desk, Hold, Watch, Unwatch, Record)
+    def on_work(self, msg: Any, sender: Address) -> None:
+        """Whatever is the broker's."""
+        self._pass_on(msg, sender)
+
     def _pass_on(self, msg: Any, sender: Address) -> None:
-        if self._broker is None:
-            if self._closed is None or not refused(msg, sender, self.tell, self._closed):
-                self._early.append((msg, sender))
-        else:
+        if self._broker is not None:
             self._broker.put(msg, sender)
+        else:
+            self._keep(msg, sender, self._closed)
 
-    @receives(Submit)
-    def on_submit(self, msg: Submit, sender: Address) -> None:
-        self._pass_on(msg, sender)
-
-    @receives(Ready)
-    def on_ready(self, msg: Ready, sender: Address) -> None:
-        self._pass_on(msg, sender)
-
-    @receives(Settle)
-    def on_settle(self, msg: Settle, sender: Address) -> None:
-        self._pass_on(msg, sender)
-
-    @receives(Released)
-    def on_released(self, msg: Released, sender: Address) -> None:
-        self._pass_on(msg, sender)
-
-    @receives(Cancel)
-    def on_cancel(self, msg: Cancel, sender: Address) -> None:
-        self._pass_on(msg, sender)
-
-    @receives(Throttle)
-    def on_throttle(self, msg: Throttle, sender: Address) -> None:
-        self._pass_on(msg, sender)
-
-    @receives(Desk)
-    def on_desk(self, msg: Desk, sender: Address) -> None:
-        self._pass_on(msg, sender)
-
-    @receives(Hold)
-    def on_hold(self, msg: Hold, sender: Address) -> None:
-        self._pass_on(msg, sender)
-
-    @receives(Watch)
-    def on_watch(self, msg: Watch, sender: Address) -> None:
-        self._pass_on(msg, sender)
-
-    @receives(Unwatch)
-    def on_unwatch(self, msg: Unwatch, sender: Address) -> None:
-        self._pass_on(msg, sender)
-
-    @receives(Record)
-    def on_record(self, msg: Record, sender: Address) -> None:
-        self._pass_on(msg, sender)
+    def _keep(self, msg: Any, sender: Address, closed: StoreError | None) -> None:
+        """For when the database can be opened; what is said again under the same name once. It is refused where that
+        can be, and dropped when it is hopeless: the next storage is told again."""
+        if closed is not None and (refused(msg, sender, self.tell, closed) or isinstance(closed, DamagedError)):
+            return
+        self._early[name(msg)] = (msg, sender)
 
     @receives(Ping)
     def on_ping(self, msg: Ping, sender: Address) -> None:

@@ -25,17 +25,19 @@ class Strain:
         """Record a reading. Whether the throttle has changed."""
         journal, squad = self._life.journal, self._life.config.name
         journal.record(Record(samples=(msg.sample,)))
-        if not msg.reason:
+        before = self.throttled[0]
+        if msg.pause == before:
             return False
-        before, self.throttled = self.throttled[0], (msg.pause, msg.reason)
+        why = msg.reason or "another monitor finds room"  # one that is new does not know of a throttle before it
+        self.throttled = (msg.pause, why)
         self.tell_storage()
-        self._log.info("%g s pass between two hand-outs of messages: %s", msg.pause, msg.reason)
-        if msg.pause and not before:
-            self._log.warning("the squad is overloaded: %s", msg.reason)
-            journal.note(event("overloaded", squad, reason=msg.reason))
-        elif before and not msg.pause:
-            self._log.warning("the squad is overloaded no more: %s", msg.reason)
-            journal.note(event("relieved", squad, reason=msg.reason))
+        self._log.info("%g s pass between two hand-outs of messages: %s", msg.pause, why)
+        if not before:
+            self._log.warning("the squad is overloaded: %s", why)
+            journal.note(event("overloaded", squad, reason=why))
+        elif not msg.pause:
+            self._log.warning("the squad is overloaded no more: %s", why)
+            journal.note(event("relieved", squad, reason=why))
         return True
 
     def tell_storage(self) -> None:

@@ -94,7 +94,7 @@ class Trouble:
             if isinstance(msg, Unwatch) and self._kept.pop((Watch, msg.request), None) is not None:
                 continue
             if not hopeless:
-                self._kept[_name(msg)] = (msg, sender)
+                self._kept[name(msg)] = (msg, sender)
 
     def with_kept(self, batch: list[Item]) -> list[Item]:
         """All that is to be done now: what was kept, then ``batch``."""
@@ -131,7 +131,7 @@ def refused(msg: Any, sender: Address, send: Tell, error: StoreError) -> bool:
     return True
 
 
-def _name(msg: Any) -> Any:
+def name(msg: Any) -> Any:
     """What is said again under the same name says the same, or something newer; it need be kept only once."""
     match msg:
         case Ready() | Released():

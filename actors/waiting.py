@@ -75,7 +75,7 @@ def _later(facts: Facts) -> Iterator[Reason]:
     if message.not_before is None or message.not_before <= facts.now:
         return
     when = f"in {format_duration(message.not_before - facts.now)}"
-    if message.attempts and failure is not None:
+    if message.attempts and failure is not None and message.error_message in (None, failure.error):
         most = facts.about["attempts"] if facts.about is not None else None
         number = f"{message.attempts}{f' of {most}' if most else ''}"
         text = f"attempt {number} failed ({failure.outcome}: {first_line(failure.error)}): it is tried again {when}"

@@ -54,13 +54,13 @@ class Workers:
         self._by_recipient[msg.recipient].add(msg.worker)
         return True
 
-    def lost(self, msg: Ready, now: float) -> list[Running]:
+    def lost(self, msg: Ready) -> list[Running]:
         """Leases that it should have and does not name, and that are on their way no more."""
         named = {row for row, _ in msg.held}
         return [
             Running(row, fence, msg.worker, msg.recipient)
             for row, (fence, delivered) in self._workers[msg.worker].held.items()
-            if row not in named and now - delivered > _IN_FLIGHT
+            if row not in named and msg.heard - delivered > _IN_FLIGHT
         ]
 
     def rooms(self, recipient: str, done: Round) -> list[tuple[int, str]]:

@@ -14,7 +14,7 @@ from squad.config.commands import contradictions
 from squad.config.document import Document, read
 from squad.config.mistakes import dotted, translate
 from squad.config.schedules import misdirected
-from squad.config.schema import Loc, Origin, SquadConfig, clashes
+from squad.config.schema import Loc, Origin, SquadConfig, clashes, like_workers
 from squad.config.section import FROM_FILE
 from squad.config.supervision import misfits
 from squad.errors import ConfigError, Problem
@@ -72,6 +72,10 @@ def _whole(name: str, document: Document) -> list[tuple[int, Problem]]:
         first, line = (document.places[group, clash].key_line for group in ("agents", "convoys"))
         what = f"the name {clash!r} is taken by the agent in line {first}"
         problems.append((line, Problem(f"{name}:{line}", what, "choose another name for the convoy")))
+    for clash, convoy in like_workers([*agents, *convoys], convoys):
+        line = document.places["agents" if clash in agents else "convoys", clash].key_line
+        what = f"the name {clash!r} is that of a worker of the convoy {convoy!r}"
+        problems.append((line, Problem(f"{name}:{line}", what, "choose another name")))
     problems += _contradictions(name, document) + _misfits(name, document, agents, convoys)
     problems += _notify(name, document, [*agents, *convoys])
     return problems + _schedules(name, document, [*agents, *convoys])

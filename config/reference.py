@@ -78,7 +78,8 @@ This page is made from the schema: `python -m squad.config.reference > docs/conf
 - A *size* is text with a unit, such as `500MB` (powers of ten) or `1MiB` (powers of two), or a number of bytes.
 - A *rate* is `none` for no limit, a number of messages a minute, or a [mapping](#rate).
 - The *name* of an agent or a convoy is a small letter, then small letters, digits, `-` and `_`, at most 40 characters.
-  No two have the same name. {", ".join(f"`{name}`" for name in RESERVED)} are Squad's own.
+  No two have the same name. {", ".join(f"`{name}`" for name in RESERVED)} are Squad's own,
+  and `NAME-1`, `NAME-2` and so on are the workers of the convoy `NAME`.
 - A file has at least one agent or convoy. A section with nothing under it is as good as left out.
 - Unknown and repeated keys are mistakes. Anchors, aliases and `<<` may be used; tags such as `!!python/name` may not.
 - `yes`, `no`, `on` and `off` mean true and false, as ever in YAML. What looks like a date, a time (`12:30`) or a number

@@ -227,6 +227,9 @@ class SquadConfig(Section):
     def _whole(self) -> Self:
         for name in clashes(self.agents, self.convoys):
             raise PydanticCustomError("clash", "{name} is both an agent and a convoy", {"name": repr(name)})
+        for name, convoy in like_workers(self.recipients, self.convoys):
+            names = {"name": repr(name), "convoy": repr(convoy)}
+            raise PydanticCustomError("clash", "{name} is the name of a worker of the convoy {convoy}", names)
         after = {name: agent.after for name, agent in self.recipients.items()}
         members = {name: group.members for name, group in self.supervision.groups.items()}
         for (_, name, _), what, _ in misfits(self.recipients, after, members):
@@ -288,3 +291,9 @@ class SquadConfig(Section):
 def clashes(agents: Collection[str], convoys: Collection[str]) -> list[str]:
     """Names that are both an agent's and a convoy's."""
     return [name for name in convoys if name in agents]
+
+
+def like_workers(names: Collection[str], convoys: Collection[str]) -> list[tuple[str, str]]:
+    """Names that a convoy's workers have ("checker-2"), each with that convoy's."""
+    parts = ((name, *str(name).rpartition("-")[::2]) for name in names)
+    return [(name, base) for name, base, number in parts if base in convoys and number.isdigit() and number[0] != "0"]

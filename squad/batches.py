@@ -53,6 +53,7 @@ class Sending:
     def __init__(self, send: Send, lines: Sequence[bytes], before: int, after: Sending | None) -> None:
         self._before = before
         self._after = after
+        self._abandoned = False
         self._ids: list[str] = []
         self._error: BaseException | None = None
         self._begin(lambda: self._run(send, lines))
@@ -72,7 +73,13 @@ class Sending:
             self._after.join()
             if self._after._error is not None:
                 raise _AbandonedError
-            self._after = None  # its lines are not kept for longer
+        if self._abandoned:
+            raise _AbandonedError
+        self._after = None  # its lines are not kept for longer
+
+    def abandon(self) -> None:
+        """Do not store it, if it was not complete yet."""
+        self._abandoned = True
 
     def join(self) -> None:
         """Wait until it is known what has become of it."""

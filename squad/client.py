@@ -143,6 +143,7 @@ class Client(Steering):
         ids: list[str] = []
         before = 0
         sending: Sending | None = None
+        following: Sending | None = None
         try:
             for chunk in chunks(lines, most):
                 if any(line.strip() for line in chunk):
@@ -152,13 +153,18 @@ class Client(Steering):
                     sending = following
                 before += len(chunk)
         except BaseException:
-            if sending is not None:
-                sending.join()
+            for begun in (following, sending):
+                if begun is not None and begun is not sending:
+                    begun.abandon()
+                if begun is not None:
+                    begun.join()
             raise
         return ids if sending is None else ids + sending.done(ids)
 
     def _send_batch(self, lines: Sequence[bytes], gate: Callable[[], None]) -> list[str]:
         body = b"\n".join(lines)
+        if b'"ttl"' in body or b'"delay"' in body:  # these count from when the gateway begins to read
+            gate()
         ids: list[str] = self._ask(Request("POST", "/v1/messages/batch", body, "application/x-ndjson", gate))["ids"]
         return ids
 
@@ -289,7 +295,7 @@ class Client(Steering):
 
     def _patiently(self, request: Request, timeout: float, patience: float) -> dict[str, Any]:
         """One request, repeated while the gateway is away and the squad is up. Raises as the class says."""
-        give_up = time.monotonic() + patience
+        give_up: float | None = None
         pause = 0.0
         while True:
             try:
@@ -300,6 +306,7 @@ class Client(Steering):
                 ) from None
             except (OSError, http.client.HTTPException) as error:
                 self.close()
+                give_up = give_up or time.monotonic() + patience  # from the first failure on
                 if self.home.launcher() is None:
                     raise NotRunningError(f"no squad is running in {self.home.path}", hint="squad start") from None
                 if time.monotonic() + pause > give_up:

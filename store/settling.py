@@ -290,7 +290,10 @@ def settle(session: Session, batches: Sequence[Batch], now: float, policy: Polic
         ((worker, agent, outcomes),) = batches
         if len(outcomes) == 1:
             instead = Outcome(*outcomes[0].claim, "error", error=reason)
-            return _settle(session, [Batch(worker, agent, (instead,))], now, policy, ceiling)
+            done = _settle(session, [Batch(worker, agent, (instead,))], now, policy, ceiling)
+            # The worker's copy of the state is ahead of the stored one.
+            done.accepted = [accepted and outcomes[0].state is None for accepted in done.accepted]
+            return done
         batches = [Batch(worker, agent, (outcome,)) for outcome in outcomes]
     done = Settlement()
     for batch in batches:

@@ -61,6 +61,7 @@ class Ready:
     window: int
     held: tuple[tuple[int, int], ...] = ()  # (row, fence)
     want_state: bool = False
+    heard: float = 0.0  # when storage had it, monotonic there; it may be long until it comes to it
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import click
 from squad.cli import completion_values
 from squad.cli.ages import ago, seconds_since, short
 from squad.cli.command import Command, current_home, output_option
+from squad.cli.documents import first_line
 from squad.cli.holding import frozen_line
 from squad.cli.output import (
     Column,
@@ -168,7 +169,7 @@ _FIELDS = [
     _Field(Column("TOKENS", right=True), _number("tokens", "{:.0f}"), "TOKENS"),
     _AGE,
     _Field(Column("CURRENT", fold=True), _current),
-    _Field(Column("LAST ERROR", style=lambda _: "red", fold=True), lambda row: row.get("last_error") or ""),
+    _Field(Column("LAST ERROR", style=lambda _: "red", fold=True), lambda row: first_line(row.get("last_error"))),
 ]
 _LONG = 1_000_000  # columns: wide enough for everything
 
@@ -195,7 +196,7 @@ def _drawn(snapshot: Snapshot, width: int, *, detailed: bool) -> RenderableType:
     parts.append(rich_table(*_table(snapshot, width), width))
     if width < _WIDE:
         parts += _section("Current messages", snapshot, _current)
-        parts += _section("Last errors", snapshot, lambda row: row.get("last_error") or "", "red")
+        parts += _section("Last errors", snapshot, lambda row: first_line(row.get("last_error")), "red")
         if detailed:
             parts += _section("Up, and how much of the time ready", snapshot, _up)
     return Group(*parts)

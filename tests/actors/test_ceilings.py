@@ -115,6 +115,7 @@ agents:
   fat: {class: "./agents.py:Eater", max_memory_mb: 200, retry: {max_attempts: 1}}
   hot: {class: "./agents.py:Eater", max_cpu_percent: 30, retry: {max_attempts: 1}}
   free: {class: "./agents.py:Eater"}
+  fat-2: {class: "./agents.py:Eater"}
 """
 
 
@@ -156,8 +157,9 @@ def test_a_process_that_breaks_its_ceiling_is_ended_and_comes_back(
     assert why in events[-1]["reason"]
 
 
-def test_who_has_no_ceiling_takes_what_it_needs(squad: RunningSquad) -> None:
-    assert _fed(squad, "free", megabytes=300, seconds=1.5)
+@pytest.mark.parametrize("agent", ["free", "fat-2"], ids=["", "called like a worker of another one"])
+def test_who_has_no_ceiling_takes_what_it_needs(squad: RunningSquad, agent: str) -> None:
+    assert _fed(squad, agent, megabytes=300, seconds=1.5)
 
 
 def _fed(squad: RunningSquad, agent: str, **payload: float) -> bool:

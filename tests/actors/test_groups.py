@@ -23,6 +23,7 @@ def group(strategy: str, name: str = "g", members: str = "abc") -> Group:
 def test_strategies_are_those_of_otp(strategy: str, restarted: list[str], predecessors: list[str | None]) -> None:
     made = group(strategy)
     assert made.with_("b") == restarted
+    assert made.with_("b", everybody=True) == ["a", "c"]
     assert [made.before(member) for member in "abc"] == predecessors
 
 

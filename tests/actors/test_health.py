@@ -55,6 +55,7 @@ def test_silence_is_shown_and_then_ended_once(ward: Ward) -> None:
     assert (ward.child.state, ward.killed) == ("hung", [])
     ward.looks(40)
     assert ward.killed == [1030.0]
+    assert ward.child.last_error == "hung: silent for 30 s"
 
 
 def test_an_answer_in_time_is_enough(ward: Ward) -> None:

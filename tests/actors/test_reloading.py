@@ -68,6 +68,12 @@ def test_a_changed_type_restarts_who_handles_it() -> None:
     }
 
 
+@pytest.mark.parametrize("key", ["", "max_memory_mb: 500", "max_cpu_percent: 50"])
+def test_the_monitor_hears_of_the_ceiling_of_a_new_agent(key: str) -> None:
+    found = planned(BASE.replace("convoys:", f"  c: {{class: './agents.py:Worker', {key}}}\nconvoys:"))
+    assert ("monitor" in [one["name"] for one in found["restart"]]) == bool(key)
+
+
 def test_edited_code_restarts_its_agents() -> None:
     found = planned(BASE, a="another")
     assert found["restart"][0] == {"name": "a", "reason": "its code changed"}

@@ -71,7 +71,9 @@ def test_somebody_is_told_of_a_quarantine_once(start: Start, tmp_path: Path) -> 
 
     squad.kill("one")
 
-    (task,) = eventually(lambda: squad.query("SELECT * FROM tasks WHERE type = 'squad.quarantined'"), "somebody is told")
+    (task,) = eventually(
+        lambda: squad.query("SELECT * FROM tasks WHERE type = 'squad.quarantined'"), "somebody is told"
+    )
     squad.wait(task["task_id"])
     assert json.loads(told.read_text())["payload"] == {"agent": "one", "reason": "its process died"}
     assert (task["sender"], task["recipient"], task["priority"]) == ("supervisor", "pager", 1)

@@ -253,6 +253,25 @@ def named(squad: Squad, task: str) -> list[str]:
     return [reason["kind"] for reason in why(squad, task)]
 
 
+def test_what_is_put_off_after_a_failed_attempt_is_no_retry() -> None:
+    class Moody(Agent):
+        @handles(Do)
+        def do(self, msg: Do, ctx: Context) -> None:
+            if ctx.attempt == 1:
+                raise ValueError("no")
+            raise RetryAfter(30, "the line is engaged")
+
+    with squad_of(moody=agent(Moody, retry={"backoff": "1s", "jitter": 0})) as squad:
+        task = squad.send("moody", Do("it"))
+        squad.run()
+        assert named(squad, task) == ["retry"]
+        squad.advance(2)
+        squad.run()
+        [reason] = why(squad, task)
+        assert reason["kind"] == "later"
+        assert "the line is engaged" in reason["text"]
+
+
 def test_delay_retry_and_being_put_off() -> None:
     class Moody(Agent):
         @handles(Do)

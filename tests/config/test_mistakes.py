@@ -77,6 +77,14 @@ LEAST = "(a squad needs at least:  agents: {scanner: {class: './agents.py:Scanne
             AGENT + "convoys:\n  one:\n    class: ./a.py:A\n",
             ["squad.yaml:5: the name 'one' is taken by the agent in line 2 (choose another name for the convoy)"],
         ),
+        (
+            AGENT + "  pool-2: {class: './a.py:A'}\nconvoys:\n"
+            "  pool: {class: './a.py:A'}\n  pool-1: {class: './a.py:A'}\n",
+            [
+                "squad.yaml:4: the name 'pool-2' is that of a worker of the convoy 'pool' (choose another name)",
+                "squad.yaml:7: the name 'pool-1' is that of a worker of the convoy 'pool' (choose another name)",
+            ],
+        ),
         # values
         ("name: 1.0\n" + AGENT, ["squad.yaml:1: name must be text, not 1.0 (put it in quotes: '1.0')"]),
         (

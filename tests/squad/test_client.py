@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from squad import Client, message
+from squad.batches import Sending
 from squad.errors import (
     NotRunningError,
     RateLimitError,
@@ -22,6 +23,7 @@ from squad.errors import (
     WaitTimeoutError,
 )
 from squad.home import Home
+from squad.wire import Request
 from tests.cli.fake_gateway import FakeGateway, refusal
 
 
@@ -386,3 +388,40 @@ class TestManyBatches:
             squad.send_many(({"recipient": "a", "type": "t", "payload": {}} for _ in range(6)), batch=2)
 
         assert len(gateway.requests) == 1
+
+    def test_what_was_interrupted_stores_nothing_more(
+        self, gateway: FakeGateway, squad: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        abandoned = threading.Event()
+        abandon = Sending.abandon
+
+        def interrupted(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        def stored(request: Any) -> tuple[int, dict[str, Any]]:
+            abandoned.wait(60)
+            return 201, {"ids": [line["id"] for line in request.lines]}
+
+        monkeypatch.setattr(Sending, "done", interrupted)
+        monkeypatch.setattr(Sending, "abandon", lambda sending: (abandon(sending), abandoned.set()))
+        gateway.on("POST /v1/messages/batch", stored)
+
+        with pytest.raises(KeyboardInterrupt):
+            squad.send_many(({"recipient": "a", "type": "t", "payload": {}} for _ in range(6)), batch=2)
+
+        assert len(gateway.requests) == 1
+
+
+def test_patience_counts_from_the_first_failure_on(squad: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([ConnectionResetError("gone"), (200, b"{}")])
+
+    def exchange(request: Any, timeout: float) -> tuple[int, bytes]:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            threading.Event().wait(0.3)  # it was at it for longer than the patience
+            raise answer
+        return answer
+
+    monkeypatch.setattr(squad, "_exchange", exchange)
+
+    assert squad._patiently(Request("POST", "/v1/messages"), 30, 0.2) == {}

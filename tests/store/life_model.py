@@ -146,7 +146,7 @@ class Model:
             return False
         if any(not 1 <= send.priority <= 10 for send in outcome.sends):
             self._failed(known, error)
-            return True
+            return outcome.state is None
         known.attempts += 1
         self.completions[known.id] += 1
         self.end(known, "completed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import resource
 import socket
@@ -414,3 +415,31 @@ def test_what_was_sent_before_is_written_before_also_to_others(
     for _ in range(3):
         poller.wait(0)
     assert numbers(box) == [0, 1, 2]
+
+
+def test_the_end_of_one_connection_does_not_end_another_that_has_its_number(tmp_path: Path) -> None:
+    """A thread meets the end of a target, and connects to another, while the loop still has the first one's event."""
+    poller = Poller()
+    dying, living = Inbox(str(tmp_path / "dying"), Poller()), Inbox(str(tmp_path / "living"), Poller())
+    lanes = Lanes(greeting(str(tmp_path / "me")), poller)
+    lanes.send(dying_path := str(tmp_path / "dying"), frame(pickle.dumps(1)), "first")
+    connection = lanes._lanes[dying_path].connection
+    assert connection is not None
+    number = connection.fileno()
+    dying.stop()
+    held = [os.open(os.devnull, os.O_RDONLY)]
+    while held[-1] < number:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+    events = poller._epoll.poll(1)
+
+    lanes.send(dying_path, frame(pickle.dumps(2)), "second")
+    lanes.send(str(tmp_path / "living"), frame(pickle.dumps(bytes(4_000_000))), "large")  # waits for its reader
+    for descriptor, event in events:
+        poller._calls[descriptor](event)
+
+    assert lanes.connections == 1
+    assert ("large", Fate.DEAD) not in lanes.finished
+    for descriptor in held:
+        os.close(descriptor)
+    lanes.close()
+    living.stop()
