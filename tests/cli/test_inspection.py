@@ -78,8 +78,8 @@ class TestPiped:
         assert set(document["actors"][0]) == set(expected["actors"][0])
 
     def test_control_characters_are_escaped(self, run: Run, live: FakeGateway) -> None:
-        live.on("GET /v1/tree", lambda _: (200, tree(last_error="\x1b[2J\nboo\x9b")))
-        assert "\\x1b[2J\\nboo\\x9b" in run("inspect").stdout
+        live.on("GET /v1/tree", lambda _: (200, tree(last_error="\x1b[2Jboo\x9b\n  File")))
+        assert "\\x1b[2Jboo\\x9b\n" in run("inspect").stdout  # and of a traceback only the error
 
     def test_rows_without_a_parent_and_rows_that_name_themselves_are_still_shown(
         self, run: Run, live: FakeGateway
