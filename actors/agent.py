@@ -46,7 +46,7 @@ from squad.store.rows import Lease, Outcome
 
 _TICK = 0.5  # seconds between looks at a busy handler
 _HOARDING = 0.05  # seconds after which leases that wait behind a slow handler go back to be handled elsewhere
-_ASK = "ask"
+_ASK, _LATE = "ask", "late"
 
 
 class AgentActor(Asked):
@@ -64,9 +64,10 @@ class AgentActor(Asked):
         self._draining = False
         self._stuck = False  # the handler in hand turned out slow: nothing should wait behind it
         self._leaving = ""  # why its process ends by itself once all is settled
+        self._timed_out = False  # because a handler ran for too long
         self._runner: Runner | None = None
         self._nursery: Nursery | None = None  # where a command agent's commands run
-        self._ready = False  # its start is through
+        self._through = self._ready = False  # its start is through; and so is what it waits for after that
         self._state = StateCell(0, "{}")
         self._send_rate: SendRate | None = None
         self._handle_rate: TokenBucket | None = None
@@ -90,9 +91,12 @@ class AgentActor(Asked):
         self.tell(sender, Started(self._worker))
         self._set_rates(msg.extra.get("share", 1))
         if msg.spec.stateful:
-            self.tell(self._storage, Ready(msg.spec.recipient, self._worker, 0, want_state=True))
+            self._ask_for_state()
         else:
             self._launch()
+
+    def _ask_for_state(self) -> None:
+        self.tell(self._storage, Ready(self._spec.recipient, self._worker, 0, want_state=True))
 
     @receives(State)
     def on_state(self, msg: State, sender: Address) -> None:
@@ -123,6 +127,7 @@ class AgentActor(Asked):
             finished=self._finished,
         )
         self._runner.start()
+        self.after(self._spec.settings.start_timeout, _LATE)
 
     def _make_agent(self) -> Agent:
         agent = agent_class(self._config, self._spec.recipient)()
@@ -133,6 +138,7 @@ class AgentActor(Asked):
 
     def _become_ready(self) -> None:
         """On the runner's thread."""
+        self._through = True
         rules = self._spec.settings.ready_when
         if rules is not None and self._runner is not None:
             readiness.wait(rules, self._config.base_dir, self._runner.cancelled)
@@ -259,11 +265,11 @@ class AgentActor(Asked):
     def on_timer(self, token: Any) -> None:
         if token == _ASK:
             self._ask_for_work()
-            return
-        if isinstance(token, tuple):
+        elif token == _LATE and not self._through:
+            self._cannot_start(f"its start did not end within {self._spec.settings.start_timeout:g} s")
+        elif isinstance(token, tuple):
             self._end_handler(token)
-            return
-        if token == self._tick_due:  # else an earlier look was wanted meanwhile
+        elif token == self._tick_due:  # else an earlier look was wanted meanwhile
             self._tick_due = None
             self._tick()
 
@@ -273,8 +279,7 @@ class AgentActor(Asked):
         if self._outbox.forgotten:
             self._ask_for_work(again=True)
             self._outbox.say_again()
-        told = self._report()
-        if self._held or self._outbox or not told:
+        if not self._report() or self._held or self._outbox:
             self._start_ticking()
 
     def _look_at_handler(self) -> None:
@@ -300,7 +305,9 @@ class AgentActor(Asked):
     @receives(Ping)
     def on_ping(self, msg: Ping, sender: Address) -> None:
         self.tell(sender, Pong(msg.number, self._worker))
-        if self._ready and not self._draining:
+        if self._runner is None:
+            self._ask_for_state()  # it may have been lost on the way
+        elif self._ready and not self._draining:
             self._ask_for_work(again=True)  # repairs a Ready or a Deliver that was lost on the way
         self._report()
 
@@ -308,7 +315,7 @@ class AgentActor(Asked):
     def on_storage_at(self, msg: StorageAt, sender: Address) -> None:
         if self._runner is None:
             self._storage = msg.address
-            self.tell(self._storage, Ready(self._spec.recipient, self._worker, 0, want_state=True))
+            self._ask_for_state()
         else:
             self._outbox.say_again(lambda: self._moved_to(msg.address))
             self._start_ticking()
@@ -352,7 +359,7 @@ class AgentActor(Asked):
         if self._held.pop(lease.claim, None) is not None:
             self._give_back()
             self._send([Outcome(*lease.claim, kind, current.started, ran, error=why)])
-        self._draining, self._leaving = True, why
+        self._draining, self._leaving, self._timed_out = True, why, kind == "timeout"
         self._drained_if_done()  # it may have ended after all, just now
 
     @receives(Drain)
@@ -389,5 +396,5 @@ class AgentActor(Asked):
 
     def _leave(self, reason: str) -> NoReturn:
         logs.logger(self._spec.name).error("starting again: %s", reason)
-        self.tell(self._supervisor, Leaving(self._worker, reason))
+        self.tell(self._supervisor, Leaving(self._worker, reason, timed_out=self._timed_out))
         self.leave(75)

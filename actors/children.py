@@ -19,6 +19,14 @@ from squad.config.schema import AgentConfig, ConvoyConfig
 from squad.ids import new_id
 
 Kind = Literal["storage", "monitor", "gateway", "scheduler", "agent", "worker"]
+Cause = Literal[
+    "crash",  # it died by itself
+    "hung",  # it was silent for too long
+    "start",  # it could not start, or not in time
+    "ceiling",  # it took too much memory or CPU
+    "timeout",  # its handler ran for too long: it left on purpose, which spends no restart
+]
+"""The class of a failure that ended a process."""
 CORE: tuple[Kind, ...] = ("storage", "monitor", "gateway", "scheduler")
 AfterExit = Literal[
     "by budget",  # as its restart type and budget say
@@ -65,6 +73,7 @@ class Child:
     pid: int | None = None
     restarts: int = 0
     last_error: str = ""
+    last_cause: Cause | None = None  # of the last process of it that failed
     report: Report | None = None
     heard: float = 0.0  # monotonic: when it last said anything, or the row last changed
     pinged: float | None = None  # monotonic: the first ping that it has not answered
@@ -81,6 +90,7 @@ class Child:
     finished: bool = False  # it ended in good order because its work is done
     leaving: str = ""  # why it ends on purpose; then its end is no crash
     killed_for: str = ""  # why we ended it
+    cause: Cause | None = None  # by what class of failure this process ends; None: it does not, or on purpose
     started: bool = False  # it has said Started
 
     @property
@@ -102,6 +112,7 @@ class Child:
     def forget_process(self) -> None:
         """Forget what belonged to one process before the next one."""
         self.leaving = self.killed_for = ""
+        self.cause = None
         self.started = self.finished = False
         self.pinged, self.report, self.created = None, None, None
 
@@ -146,10 +157,19 @@ class Child:
             self.killed_for = self.killed_for or why
             os.kill(self.pid, signal.SIGKILL)
 
-    def condemn(self, why: str) -> None:
-        """The same, for a failure of its own: that is its last error then."""
+    def condemn(self, why: str, cause: Cause, *, all_below: bool = False) -> None:
+        """The same, for a failure of its own: that is its last error then. ``all_below``: as ``kill_all``."""
         self.last_error = why
-        self.kill(why)
+        already = self.killed_for
+        (self.kill_all if all_below else self.kill)(why.splitlines()[0])
+        if self.killed_for and not already:
+            self.cause = cause
+
+    def classify(self) -> None:
+        """Its process is gone: one that ended neither on purpose nor by us has crashed."""
+        if self.cause is None and not self.leaving:
+            self.cause = "crash"
+        self.last_cause = self.cause or self.last_cause
 
     def kill_all(self, why: str) -> None:
         """As ``kill``, with every process below it: they would go on without it."""

@@ -50,13 +50,24 @@ def _worker(child: Child, life: Lifecycle, hung_after: float) -> dict[str, Any]:
         "state": child.state,
         "since": child.since,
         "last_error": child.last_error,
+        "last_cause": child.last_cause,
         "again_at": child.again_at if child.state == "restarting" else None,
         "waits_for": life.obstacles(child) if child.state == "waiting" else [],
+        "ready_by": _ready_by(child),
         "ends_by": child.since + life.grace(child) if child.state == "draining" else None,
         "and_then": child.after_exit,
         "cut_at": time.time() + hung_after - silent if silent is not None and child.state == "hung" else None,
         "hand": None if hand is None else (hand.task_id, hand.type, hand.started),
     }
+
+
+def _ready_by(child: Child) -> float | None:
+    """When it is ended at the latest if its start does not come to an end."""
+    settings = child.spec.settings
+    if child.state != "starting" or settings is None:
+        return None
+    wait = settings.ready_when.within if settings.ready_when is not None else 0.0
+    return child.since + settings.start_timeout + wait
 
 
 def marked(rows: Iterable[Row], holds: Holds) -> list[Row]:

@@ -61,7 +61,7 @@ class Health:
                 continue  # the kernel has not let go of it yet
             elif quiet >= self.rules.hung_after:
                 self._log.error("%s has been silent for %.0f s: ending it", child.name, quiet)
-                child.condemn(f"hung: silent for {quiet:.0f} s")
+                child.condemn(f"hung: silent for {quiet:.0f} s", "hung")
             elif quiet >= self.rules.timeout:
                 if child.state != "hung":
                     self._log.warning("%s does not answer its health check", child.name)

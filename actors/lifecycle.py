@@ -16,39 +16,39 @@ from typing import Any
 from squad.actors import blackbox
 from squad.actors.base import Actor
 from squad.actors.children import CORE, Child, ChildSpec, Convoy, convoy_key
-from squad.actors.groups import Group, group_of, waits_for
+from squad.actors.groups import Group, group_of
 from squad.actors.host import Host
-from squad.actors.journal import Journal
+from squad.actors.journal import Journal, Notice
 from squad.actors.past import Past
 from squad.actors.protocol import Address, Begin, Boot, Drain, Share, StorageAt
 from squad.actors.restarts import budget_of
+from squad.actors.table import Table
 from squad.actors.turns import Turns
 from squad.config.schema import SquadConfig
 from squad.events import event
 
 _START_LIMIT = 30.0  # seconds in which a new process must say Started
-_FORK_AGAIN = 1.0  # seconds until a fork that failed is tried again
+_FORK_AGAIN, _FORK_PAUSE = 1.0, 30.0  # seconds until a fork that failed is tried again: at first, and at most
 
 
-class Lifecycle:
-    """The table of children and convoys, and the rules by which they come and go."""
+class Lifecycle(Table):
+    """The table, and the rules by which children and convoys come and go."""
 
     def __init__(self, host: Host, boot: Boot, actors: Mapping[str, type[Actor]], log: logging.Logger) -> None:
         home, config, only = Path(boot.home), boot.config, boot.only
-        self.children: dict[str, Child] = {}
-        self.convoys: dict[str, Convoy] = {}
+        super().__init__()
         self.hands = home / "run" / "hand"
         self.journal = Journal(host.tell, lambda: self.storage)
         self.stopping = False
         self.config: SquadConfig = config
         self.recipients = boot.recipients
-        self.groups: dict[str, Group] = {}
         self._host = host
         self._home = home
         self._actors = actors
         self._log = log
         self._past = Past(home, first=boot.generation == 1)
         self._serving = False  # whether a storage of this tree ever came up
+        self._unforked: dict[str, float] = {}  # by name: seconds until a fork that failed is tried again
         self._turns = Turns(self.children, self.obstacles, self.start)
         self._in_hand = blackbox.inherit(self.hands)
         for kind in CORE:
@@ -58,24 +58,10 @@ class Lifecycle:
         self.regroup()
         for name in config.recipients:
             self.declare(name, stopped=only is not None and name not in only)
+        for notice in self._past.owed():
+            self._tell(notice)
 
     # -- the table --------------------------------------------------------------------------------------------------
-
-    @property
-    def storage(self) -> Child:
-        return self.children["storage"]
-
-    def by_worker(self, worker: str) -> Child | None:
-        """The child that this very process is; None for one that is gone."""
-        child = self.children.get(worker.rpartition(".")[0])
-        return child if child is not None and child.worker == worker else None
-
-    def named(self, name: str) -> list[Child]:
-        """A child, or every worker of a convoy."""
-        return [c for c in self.children.values() if name in (c.name, c.spec.recipient)]
-
-    def workers(self, convoy: Convoy) -> list[Child]:
-        return [c for c in self.children.values() if c.spec.kind == "worker" and c.spec.recipient == convoy.name]
 
     def declare(self, name: str, *, stopped: bool = False) -> None:
         """Enter an agent or a convoy of the configuration into the table. ``start_waiting`` starts it."""
@@ -134,13 +120,20 @@ class Lifecycle:
         begin = Begin(child.spec, child.new_worker(), str(self._home), self.config, self.storage.address, extra)
         child.address, child.pid = self._host.spawn(self._actors[child.spec.kind], begin)
         child.spawned, child.created = time.monotonic(), time.time()
-        if not child.spec.core and child.pid is not None:
-            self._turns.began(child)
         if child.pid is None:
-            child.last_error = "no process could be forked for it"
-            delay = child.budget.crashed(time.monotonic())
-            self._again(child, child.last_error, None if delay is None else max(delay, _FORK_AGAIN))
+            self._not_forked(child)
             return
+        self._unforked.pop(child.name, None)
+        if not child.spec.core:
+            self._turns.began(child)
+
+    def _not_forked(self, child: Child) -> None:
+        """The machine has no room for its process: no failure of its own, so its budget is left alone."""
+        child.last_error = "no process could be forked for it"
+        if child.name not in self._unforked:
+            self._log.error("%s: %s: the machine has no memory or no process left", child.name, child.last_error)
+        delay = self._unforked[child.name] = min(2 * self._unforked.get(child.name, _FORK_AGAIN / 2), _FORK_PAUSE)
+        self._start_in(delay, child)
 
     def storage_ready(self, address: Address, kept: Mapping[str, str]) -> None:
         """Storage serves, for the first time in this tree or again."""
@@ -172,28 +165,6 @@ class Lifecycle:
         self._turns.over(child)
         self.start_waiting()
 
-    def obstacles(self, child: Child) -> list[str]:
-        """What a child waits for before it starts, as names."""
-        if not self.storage.ready:
-            return [] if child is self.storage else ["storage"]
-        if child.spec.core:
-            return []
-        name, settings = child.spec.recipient, child.spec.settings
-        after = settings.after if settings is not None else []
-        found = [other for other in waits_for(name, after, self.groups.values()) if not self._ready(other)]
-        group = group_of(name, self.groups.values())
-        if group is not None:  # members that are restarted together end together first
-            found += [c.name for m in group.settings.members for c in self.named(m) if c.after_exit == "regroup"]
-        return found
-
-    def _ready(self, name: str) -> bool:
-        """Whether what starts after ``name`` may start: it is ready, or it ended because its work is done."""
-        if name in self.convoys:
-            convoy = self.convoys[name]
-            return sum(worker.ready for worker in self.workers(convoy)) >= convoy.size
-        child = self.children.get(name)
-        return child is not None and (child.ready or child.finished)
-
     # -- ends -------------------------------------------------------------------------------------------------------
 
     def sweep(self, pid: int | None = None) -> None:
@@ -203,15 +174,16 @@ class Lifecycle:
             if child.running and child.gone():
                 self._ended(child)
             elif child.running and not child.started and time.monotonic() - child.spawned > _START_LIMIT:
-                child.condemn(f"did not start within {_START_LIMIT:g} s")
+                child.condemn(f"did not start within {_START_LIMIT:g} s", "start")
 
     def _ended(self, child: Child) -> None:
         reason = child.leaving or child.killed_for or "its process died"
+        child.classify()
         if not child.spec.core:
             hand = blackbox.read(self.hands, child.worker)
             blackbox.discard(self.hands, child.worker)
             charge = not child.leaving and not self.stopping
-            self.journal.release(child.worker, hand, reason, charge=charge)
+            self.journal.release(child.worker, hand, reason, charge=charge, cause=child.cause)
         child.pid, child.report, child.address = None, None, None
         self._turns.over(child)
         self._host.roster_changed()
@@ -249,7 +221,7 @@ class Lifecycle:
             self._log.log(
                 logging.INFO if child.finished else logging.ERROR, "%s has ended and stays so: %s", child.name, reason
             )
-            self.journal.note(event("ended", child.name, reason=reason))
+            self.journal.note(event("ended", child.name, reason=reason, cause=child.cause))
             return
         group = group_of(child.spec.recipient, self.groups.values())
         delay = (group or child).budget.crashed(time.monotonic())
@@ -263,7 +235,7 @@ class Lifecycle:
     def _with_group(self, other: Child, *, quarantine: bool, because: str) -> None:
         reason = f"{because} of its group crashed"
         if quarantine and other.state != "quarantined":
-            self.journal.note(event("quarantined", other.name, reason=reason))
+            self.journal.note(event("quarantined", other.name, reason=reason, cause=None))
             other.last_error = reason
             if other.running:
                 other.after_exit = "quarantine"
@@ -275,7 +247,7 @@ class Lifecycle:
             other.after_exit = "regroup"
             other.restarts += 1
             self.drain(other)
-            self.journal.note(event("restarted", other.name, reason=reason))
+            self.journal.note(event("restarted", other.name, reason=reason, cause=None))
 
     def _again(self, child: Child, reason: str, delay: float | None) -> None:
         if delay is None and child.spec.core:
@@ -291,22 +263,32 @@ class Lifecycle:
                 reason,
                 child.spec.recipient,
             )
-            self.journal.quarantined(child.name, reason, self.config.supervision.notify)
+            self._past.note(child)
+            notice = Notice(child.name, reason, child.cause, child.since)
+            self._past.owe(notice)
+            self._tell(notice)
             return
         child.restarts += 1
         self._log.warning("%s is started again in %.1f s: %s", child.name, delay, reason)
-        self.journal.note(event("restarted", child.name, reason=reason))
+        self.journal.note(event("restarted", child.name, reason=reason, cause=child.cause))
         if delay:
-            child.become("restarting")
-            child.again_at = time.time() + delay
-            self._host.after(delay, ("start", child.name))
+            self._start_in(delay, child)
         else:
             child.become("waiting")
             self.start_waiting()
 
-    def delay_over(self, name: str) -> None:
+    def _tell(self, notice: Notice) -> None:
+        self.journal.quarantined(notice, self.config.supervision.notify, lambda: self._past.settle(notice))
+
+    def _start_in(self, delay: float, child: Child) -> None:
+        child.become("restarting")
+        child.again_at = time.time() + delay
+        self._host.after(delay, ("start", child.name, child.again_at))
+
+    def delay_over(self, name: str, again_at: float) -> None:
+        """``again_at`` says of which delay: another may have begun since."""
         child = self.children.get(name)
-        if child is not None and child.state == "restarting":
+        if child is not None and child.state == "restarting" and child.again_at == again_at:
             child.become("waiting")
             self.start_waiting()
 
@@ -386,8 +368,9 @@ class Lifecycle:
             spec = next(spec for number in numbers if (spec := convoy.spec(number)).name not in taken)
             staying.append(self._add(spec))
             self._past.enter(staying[-1], "waiting")
-        # Idle ones go first; among those the youngest.
-        surplus = sorted(staying, key=lambda c: (c.state == "busy", -c.spawned))[: len(staying) - convoy.size]
+        # Those in quarantine go first, then idle ones; among those the youngest.
+        order = sorted(staying, key=lambda c: (c.state == "busy", c.state != "quarantined", -c.spawned))
+        surplus = order[: len(staying) - convoy.size]
         for child in surplus:
             if child.running:
                 child.after_exit = "remove"

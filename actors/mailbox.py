@@ -264,10 +264,10 @@ class Broker(threading.Thread):
         self._after(settlement, done)
 
     def _released(self, msg: Released, sender: Address, now: float, done: Round) -> None:
-        settlement = self._writer.release(msg.worker, msg.in_hand, msg.reason, msg.charge, now, self._rules.retry)
+        ended = self._writer.release(msg.worker, msg.in_hand, msg.reason, msg.charge, now, self._rules.retry, msg.kind)
         done.gone.append(msg.worker)
         done.answers.append((sender, ReleaseDone(msg.worker)))
-        self._after(settlement, done)
+        self._after(ended, done)
 
     def _after(self, settlement: Settlement, done: Round) -> None:
         done.ended.extend(settlement.ended)

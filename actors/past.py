@@ -2,7 +2,7 @@
 
 Each change is a line of JSON, appended as it happens, and the last line of a name counts. Times are of the machine's
 monotonic clock, which all its processes share. A launcher that starts forgets it all: a start is a restart by hand.
-On a full disk nothing is kept: that is no reason for a supervisor to fail.
+On a full disk nothing is kept, and what cannot be read is forgotten: that is no reason for a supervisor to fail.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from squad.actors import logs
 from squad.actors.children import Child
 from squad.actors.groups import Group
+from squad.actors.journal import Notice
 
 FILE = "restarts.jsonl"  # in the home
 
@@ -27,11 +29,14 @@ class Past:
     def __init__(self, home: Path, *, first: bool) -> None:
         self._path = home / FILE
         self._known: dict[str, Any] = {}
-        if first:
-            self._path.unlink(missing_ok=True)
-        elif self._path.exists():
-            for line in self._path.read_text(encoding="utf-8").splitlines():
-                self._learn(line)
+        try:
+            if first:
+                self._path.unlink(missing_ok=True)
+            elif self._path.exists():
+                for line in self._path.read_text(encoding="utf-8").splitlines():
+                    self._learn(line)
+        except (OSError, UnicodeDecodeError) as error:
+            self._unusable(error)
         self._before = dict(self._known)  # what no child has taken up yet
         self._lines = len(self._known)
         self._compact()
@@ -39,9 +44,12 @@ class Past:
     def _learn(self, line: str) -> None:
         try:
             name, content = json.loads(line)
-        except ValueError:  # the end of a file whose writer was killed
+            self._known[name] = content
+        except (ValueError, TypeError):  # the end of a file whose writer was killed
             return
-        self._known[name] = content
+
+    def _unusable(self, error: Exception) -> None:
+        logs.logger("supervisor").error("%s is of no use (%s): earlier crashes do not count", self._path, error)
 
     def enter(self, child: Child, state: str) -> None:
         """A child that is new in the table becomes what it was in the tree before, or else ``state``."""
@@ -49,13 +57,21 @@ class Past:
         if content is None:
             child.become(state)
             return
-        child.budget.recall(content["budget"])
-        child.restarts, child.last_error, child.finished = content["restarts"], content["error"], content["finished"]
-        child.become(content["state"] or "waiting")
+        try:
+            history = (content["restarts"], content["error"], content.get("cause"), content["finished"])
+            state = content["state"] or "waiting"
+            child.budget.recall(content["budget"])
+            child.restarts, child.last_error, child.last_cause, child.finished = history
+        except (TypeError, KeyError, ValueError) as error:  # somebody else has written to the file
+            self._unusable(error)
+        child.become(state)
 
     def enter_group(self, group: Group) -> None:
         if (content := self._before.pop(f"group/{group.name}", None)) is not None:
-            group.budget.recall(content)
+            try:
+                group.budget.recall(content)
+            except (TypeError, ValueError) as error:
+                self._unusable(error)
 
     def was_started(self, convoy: str) -> bool:
         """Whether it was left out at the start, and somebody has started it since."""
@@ -70,6 +86,7 @@ class Past:
             "budget": child.budget.kept(),
             "restarts": child.restarts,
             "error": child.last_error,
+            "cause": child.last_cause,
             "finished": child.finished,
             "state": state,
         }
@@ -86,6 +103,24 @@ class Past:
 
     def note_started(self, convoy: str) -> None:
         self._note(f"started/{convoy}", True)
+
+    def owe(self, notice: Notice) -> None:
+        """The storage has to be told of this."""
+        self._note(f"notice/{notice.name}", notice[1:])
+
+    def settle(self, notice: Notice) -> None:
+        """The storage has it."""
+        if (owed := self._known.get(f"notice/{notice.name}")) is not None and tuple(owed) == notice[1:]:
+            self._note(f"notice/{notice.name}", None)
+
+    def owed(self) -> list[Notice]:
+        """What the storage of the tree before may not have been told."""
+        found = []
+        for key, content in self._known.items():
+            match key.partition("/"), content:
+                case ("notice", _, name), [str(reason), cause, int() | float() as at]:
+                    found.append(Notice(name, reason, cause, at))
+        return found
 
     def _note(self, name: str, content: Any) -> None:
         self._known[name] = content

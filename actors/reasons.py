@@ -132,15 +132,17 @@ def state_of(facts: Facts, worker: Worker) -> Reason:
     name, state = worker["name"], worker["state"]
     lasts = facts.lasts(worker["since"])
     error = f": {first_line(worker['last_error'])}" if worker["last_error"] else ""
+    cause = f" ({worker['last_cause']})" if worker["last_cause"] else ""
     restart = f"squad restart {facts.name}"
     match state:
         case "quarantined":
-            text = f"{name} has been quarantined {lasts}: it crashed again and again{error}"
+            text = f"{name} has been quarantined{cause} {lasts}: it failed again and again{error}"
             found = Reason("quarantined", text, "by_hand", command=restart)
         case "stopped":
             found = Reason("stopped", f"{name} has been stopped {lasts}{error}", "by_hand", command=restart)
         case "restarting":
-            found = at("restarting", f"{name} is started again after a pause{error}", worker["again_at"], "known")
+            text = f"{name} is started again after a pause{cause}{error}"
+            found = at("restarting", text, worker["again_at"], "known")
         case "waiting":
             others = ", ".join(worker["waits_for"]) or "its turn"
             found = Reason("starting", f"{name} has waited {lasts} to be started, until there is: {others}")
@@ -153,7 +155,8 @@ def state_of(facts: Facts, worker: Worker) -> Reason:
             text = f"{name} has been draining {lasts}: it finishes what it handles, {why}"
             found = at("draining", text, worker["ends_by"], "at_latest")
         case _:
-            found = Reason("starting", f"{name} has been {state} {lasts}, and is not ready yet")
+            text = f"{name} has been {state} {lasts}, and is not ready yet"
+            found = at("starting", text, worker.get("ready_by"), "at_latest")
     return found
 
 

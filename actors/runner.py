@@ -238,7 +238,7 @@ class Runner(threading.Thread):
             return outcome._replace(kind="retry", not_before=at, error=str(error))
         if isinstance(error, RateLimitError):
             at = self._bench.clock.time() + error.retry_after
-            return outcome._replace(kind="retry", not_before=at, error=str(error))
+            return outcome._replace(kind="limited", not_before=at, error=f"rate limited: {error}")
         if isinstance(error, Refuse):
             log.warning("%s %s refused: %s", lease.type, lease.task_id, error.reason)
             return outcome._replace(kind="refused", error=error.reason)

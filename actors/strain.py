@@ -56,5 +56,4 @@ class Strain:
         else:
             self._log.error("%s is ended: %s", child.name, msg.what)
             self._life.journal.note(event("over_ceiling", child.name, reason=msg.what))
-            child.last_error = msg.what
-            child.kill_all(msg.what)
+            child.condemn(msg.what, "ceiling", all_below=True)

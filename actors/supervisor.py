@@ -171,8 +171,7 @@ class Supervisor(Actor):
         """It cannot work: its process is ended, which counts as a crash like any other."""
         child = self._lifecycle.by_worker(msg.worker)
         if child is not None:
-            child.last_error = msg.error
-            child.kill(msg.error.splitlines()[0])
+            child.condemn(msg.error, "start")
 
     @receives(Report)
     def on_report(self, msg: Report, sender: Address) -> None:
@@ -207,6 +206,7 @@ class Supervisor(Actor):
         child = self._lifecycle.by_worker(msg.worker)
         if child is not None:
             child.leaving, child.finished = msg.reason, msg.finished
+            child.cause = "timeout" if msg.timed_out else None
             if not msg.finished:
                 child.last_error = msg.reason
 
@@ -270,8 +270,8 @@ class Supervisor(Actor):
             case "answers":
                 if self._health.look():
                     self.after(self._health.rules.timeout, "answers")
-            case ("start", name):
-                self._lifecycle.delay_over(name)
+            case ("start", name, again_at):
+                self._lifecycle.delay_over(name, again_at)
             case ("drained-by", worker):
                 self._lifecycle.drained(worker, "did not finish in time")
 
@@ -366,8 +366,7 @@ class Supervisor(Actor):
         monitor = life.children["monitor"]
         if not monitor.running:
             return
-        processes = [("supervisor", os.getpid())]
-        processes += [(c.worker, c.pid) for c in life.children.values() if c.pid is not None]
+        processes = [(c.worker, c.pid) for c in life.children.values() if c.pid is not None]
         convoys = [
             (v.name, v.size, v.pinned, tuple(c.worker for c in life.workers(v) if c.running))
             for v in life.convoys.values()

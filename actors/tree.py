@@ -58,6 +58,7 @@ def supervisor_row(started: float, memory_bytes: int | None, cpu_percent: float 
         "tokens": None,
         "current": None,
         "last_error": "",
+        "last_cause": None,
         "held": None,
         "age": 0.0,
     }
@@ -83,6 +84,7 @@ def _child(child: Child, hands: Path | None) -> Row:
         "tokens": _tokens(child, report.tokens) if report else None,
         "current": None if hand is None else {"id": hand.task_id, "type": hand.type, "since": iso(hand.started)},
         "last_error": child.last_error,
+        "last_cause": child.last_cause,
         "held": None,
         "age": round(max(0.0, time.monotonic() - child.heard), 1) if child.heard else 0.0,
     }
@@ -102,6 +104,7 @@ def _convoy(convoy: Convoy, workers: list[Child]) -> Row:
     known_cpu = [worker.cpu_percent for worker in ready if worker.cpu_percent is not None]
     known_memory = [worker.memory_bytes for worker in ready if worker.memory_bytes is not None]
     errors = [worker.last_error for worker in workers if worker.last_error]
+    causes = [worker.last_cause for worker in workers if worker.last_cause]
     quarantined = all(worker.state == "quarantined" for worker in workers) and workers
     stopped = convoy.stopped or (bool(workers) and all(worker.state == "stopped" for worker in workers))
     state = "quarantined" if quarantined else "ready" if len(ready) == convoy.size else "resizing"
@@ -122,6 +125,7 @@ def _convoy(convoy: Convoy, workers: list[Child]) -> Row:
         "tokens": None,
         "current": None,
         "last_error": errors[-1] if errors else "",
+        "last_cause": causes[-1] if causes else None,
         "held": None,
         "age": 0.0,
         "size": len(ready),

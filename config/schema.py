@@ -72,6 +72,9 @@ class AgentConfig(Kind):
     after: list[Name] = Field(
         default_factory=list, description="Agents and convoys that must be ready before it starts."
     )
+    start_timeout: Duration = Field(
+        default=written("5m"), gt=0, description="Longest that its `start` may take; then that counts as a crash."
+    )
     ready_when: ReadyConfig | None = Field(default=None, description="What else must be so before it counts as ready.")
     max_memory_mb: int | None = Field(
         default=None,

@@ -73,6 +73,7 @@ def event(kind: RecordedKind, subject: str, **detail: Any) -> Event:
 _MESSAGE = "a message's id"
 _PROCESS = "an agent, a worker of a convoy, or a part of the core"
 _OF_A_MESSAGE = {"agent": "its recipient", "type": "its type"}
+_CAUSE = {"cause": "`crash`, `hung`, `start`, `ceiling` or `timeout`; null: on purpose, or with its group"}
 _BY = {"by": "who did it, if that was said"}
 
 DERIVED: dict[str, Kind] = {
@@ -93,7 +94,7 @@ DERIVED: dict[str, Kind] = {
         | {
             "worker": "which worker had it",
             "attempt": "the number of that attempt, from 1",
-            "outcome": "`error`, `timeout` or `crash`",
+            "outcome": "`error`, `timeout`, `crash`, `hung` or `ceiling`",
             "error": "the error, with its traceback",
         },
     ),
@@ -109,7 +110,7 @@ DERIVED: dict[str, Kind] = {
         | {
             "worker": "which worker had it",
             "attempt": "the number of its last attempt, from 1; a replay goes on counting",
-            "outcome": "`refused`, `error`, `timeout` or `crash`",
+            "outcome": "`refused`, `error`, `timeout`, `crash`, `hung` or `ceiling`",
             "error": "the error, with its traceback",
         },
     ),
@@ -128,11 +129,11 @@ DERIVED: dict[str, Kind] = {
 """The kinds that are read from other tables."""
 
 RECORDED: dict[str, Kind] = {
-    "restarted": Kind("A process ended and is started again.", _PROCESS, {"reason": "how it ended"}),
+    "restarted": Kind("A process ended and is started again.", _PROCESS, {"reason": "how it ended"} | _CAUSE),
     "quarantined": Kind(
         "A process ended too often and is not started again until `squad restart NAME`.",
         _PROCESS,
-        {"reason": "how it ended the last time"},
+        {"reason": "how it ended the last time"} | _CAUSE,
     ),
     "disrupted": Kind(
         "The database could not be written, and can be again. Nothing was stored or handed out meanwhile.",
@@ -169,7 +170,9 @@ RECORDED: dict[str, Kind] = {
         {"per_minute": "its rate, messages a minute"},
     ),
     "ended": Kind(
-        "A process ended and is not started again, as its `restart` says.", _PROCESS, {"reason": "how it ended"}
+        "A process ended and is not started again, as its `restart` says.",
+        _PROCESS,
+        {"reason": "how it ended"} | _CAUSE,
     ),
     "reloaded": Kind(
         "The configuration was read anew and what had changed was done.",

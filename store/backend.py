@@ -66,7 +66,14 @@ class Mailboxes(Protocol):
     ) -> Settlement: ...
 
     def release(  # noqa: PLR0913, PLR0917 - as Writer.release
-        self, worker: str, in_hand: tuple[int, int] | None, reason: str, charge: bool, now: float, policy: Policy
+        self,
+        worker: str,
+        in_hand: tuple[int, int] | None,
+        reason: str,
+        charge: bool,
+        now: float,
+        policy: Policy,
+        kind: str = "crash",
     ) -> Settlement: ...
 
     def requeue(self, leases: Sequence[Running], now: float) -> Settlement: ...

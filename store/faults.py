@@ -20,7 +20,7 @@ _KNOWN = {
         "look at `dmesg`, and at `findmnt -T {folder}`, which says `ro` for a disk that cannot be written any more",
     ),
 }
-_DAMAGED = {sqlite3.SQLITE_NOTADB: "is not a database", sqlite3.SQLITE_CORRUPT: "is damaged"}
+_DAMAGED = {sqlite3.SQLITE_NOTADB: "is no database", sqlite3.SQLITE_CORRUPT: "is damaged"}
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 

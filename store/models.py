@@ -68,7 +68,7 @@ class Attempt(Model):
     worker = TextField()
     started_at = TextField(null=True)
     ended_at = TextField()
-    outcome = TextField()  # error, timeout, refused, crash
+    outcome = TextField()  # error, timeout, refused, crash, hung, ceiling
     final = IntegerField(default=0)  # 1: it made the message a dead letter
     error = TextField()
 

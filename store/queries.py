@@ -103,7 +103,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
-    """An attempt that did not complete; ``outcome`` is error, timeout, refused or crash."""
+    """An attempt that did not complete; ``outcome`` is error, timeout, refused, crash, hung or ceiling."""
 
     number: int
     worker: str

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+ENDED = ("crash", "hung", "ceiling")
+"""How an attempt fails with its process: it died, or was ended because it was silent, or took too much."""
+
 
 class NewTask(NamedTuple):
     """A message to be stored. ``payload`` is JSON text that was checked against its type."""
@@ -78,6 +81,7 @@ class Outcome(NamedTuple):
       ``timeout``   likewise; the handler ran too long
       ``refused``   dead at once
       ``retry``     given back until ``not_before``; not an attempt
+      ``limited``   likewise; a token bucket was empty
       ``returned``  never begun; given back at once; not an attempt
       ``cancelled`` ended because the message was cancelled
     ``sends`` and ``state`` take effect only with ``done``. ``state`` is the agent's whole new state as JSON text,

@@ -106,15 +106,15 @@ class Settling:
                 self._done.accepted.append(accepted)
         return self._write()
 
-    def release(self, in_hand: tuple[int, int] | None, reason: str, charge: bool) -> Settlement:
-        """All of them return at once; ``in_hand`` is charged an attempt if ``charge``."""
+    def release(self, in_hand: tuple[int, int] | None, reason: str, charge: bool, kind: str) -> Settlement:
+        """All of them return at once; ``in_hand`` is charged an attempt if ``charge``, with ``kind`` as its outcome."""
         for leased in self._leased.values():
             self._over.append(leased.row)
             begun = (leased.row, leased.fence) == in_hand
             if leased.cancelling is not None:
                 self._cancel(leased, leased.claimed_at if begun else None, None)
             elif charge and begun:
-                self._charge(leased, Outcome(leased.row, leased.fence, "crash", error=reason))
+                self._charge(leased, Outcome(leased.row, leased.fence, kind, error=reason))
             else:
                 self._give_back(leased, None, "")
         return self._write()
@@ -177,7 +177,7 @@ class Settling:
                 return self._complete(leased, agent, outcome)
             case "error" | "timeout" | "refused":
                 self._charge(leased, outcome)
-            case "retry":
+            case "retry" | "limited":
                 self._give_back(leased, outcome.not_before, outcome.error)
             case "returned":
                 self._give_back(leased, None, outcome.error)
@@ -314,10 +314,11 @@ def release(  # noqa: PLR0913, PLR0917 - the whole of what a crash says
     charge: bool,
     now: float,
     policy: Policy,
+    kind: str,
 ) -> Settlement:
-    """All leases of a worker that is gone."""
+    """All leases of a worker that is gone. ``kind``: one of ENDED."""
     leased = session.leases.of_worker(worker)
-    return Settling(session, leased, now, policy).release(in_hand, reason, charge)
+    return Settling(session, leased, now, policy).release(in_hand, reason, charge, kind)
 
 
 def requeue(session: Session, leases: Sequence[Running], now: float) -> Settlement:

@@ -240,11 +240,18 @@ class Writer:
         return settling.settle(self._session, batches, now, policy, ceiling)
 
     def release(  # noqa: PLR0913, PLR0917 - the whole of what a crash says
-        self, worker: str, in_hand: tuple[int, int] | None, reason: str, charge: bool, now: float, policy: Policy
+        self,
+        worker: str,
+        in_hand: tuple[int, int] | None,
+        reason: str,
+        charge: bool,
+        now: float,
+        policy: Policy,
+        kind: str = "crash",
     ) -> Settlement:
-        """Take all leases from a worker that is gone. ``in_hand`` (row, fence) is charged a ``crash`` if ``charge``."""
+        """Take all leases from a worker that is gone. ``in_hand`` (row, fence) is charged a ``kind`` if ``charge``."""
         self._must_be_open()
-        return settling.release(self._session, worker, in_hand, reason, charge, now, policy)
+        return settling.release(self._session, worker, in_hand, reason, charge, now, policy, kind)
 
     def requeue(self, leases: Sequence[Running], now: float) -> Settlement:
         """Put leases, as ``open_leases`` gave them, back into the queue, uncharged."""
@@ -252,10 +259,8 @@ class Writer:
         return settling.requeue(self._session, leases, now)
 
     def due(self, now: float) -> Settlement:
-        """Do what is due: delayed messages become ready, others expire, replies time out.
-
-        ``next_due`` is then when the next thing is, of all that wait.
-        """
+        """Do what is due: delayed messages become ready, others expire, replies time out. ``next_due``: the next of
+        all that wait."""
         self._must_be_open()
         done = Settlement()
         ends.expire(self._session, now, done)

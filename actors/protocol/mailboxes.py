@@ -97,12 +97,14 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Supervisor to storage: this worker is gone, so its leases return. ``in_hand`` is charged an attempt."""
+    """Supervisor to storage: this worker is gone, so its leases return. ``in_hand`` is charged an attempt, which failed
+    by ``kind``, one of ``squad.store.rows.ENDED``."""
 
     worker: str
     in_hand: tuple[int, int] | None  # (row, fence)
     reason: str
     charge: bool = True
+    kind: str = "crash"
 
 
 @dataclass(frozen=True, slots=True)

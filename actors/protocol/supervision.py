@@ -96,11 +96,13 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """Agent to supervisor: I end on purpose; not a crash. ``finished``: because my work is done."""
+    """Agent to supervisor: I end on purpose; not a crash. ``finished``: because my work is done; ``timed_out``: because
+    a handler ran for too long."""
 
     worker: str
     reason: str
     finished: bool = False
+    timed_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,9 +126,10 @@ def _age(row: Row) -> str:
 
 
 def _state(row: Row) -> str:
-    """Its state, and whether it is on hold: ``idle (paused)``."""
-    held = row.get("held")
-    return f"{row['state']} ({held['kind']})" if held else str(row["state"])
+    """Its state, and whether it is on hold or why it does not run: ``idle (paused)``, ``quarantined (hung)``."""
+    held, state = row.get("held"), str(row["state"])
+    more = held["kind"] if held else row.get("last_cause") if state in ("quarantined", "restarting") else None
+    return f"{state} ({more})" if more else state
 
 
 def _stale(row: Row) -> bool:

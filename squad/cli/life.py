@@ -87,7 +87,7 @@ def show(life: Life) -> None:
     if (result := parsed(detail.result)) is not None:
         _section("Result", readable(result))
     if row.error_message and row.error_message not in [attempt.error for attempt in detail.attempts]:
-        _section("Error", row.error_message)
+        _section("Error" if row.completed_at else "Put off", row.error_message)
     _show_history(detail.attempts, life.events)
     _show_family("Caused by", detail.ancestors, len(detail.ancestors))
     _show_family("Caused", detail.children, detail.children_total)

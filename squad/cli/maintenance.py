@@ -14,7 +14,7 @@ import click
 from squad.cli.command import Group, current_home, explicit_home, output_option
 from squad.cli.output import print_json, print_text, say
 from squad.durations import format_duration, format_size
-from squad.errors import Exit, NotRunningError, UsageError
+from squad.errors import AlreadyRunningError, Exit, NotRunningError, UsageError
 from squad.home import Home, find, for_start
 
 if TYPE_CHECKING:
@@ -180,7 +180,12 @@ def _alone(home: Home) -> Iterator[None]:
     from squad.launcher import lock
     from squad.store.lock import acquire
 
-    held = lock.acquire(home.path)
+    try:
+        held = lock.acquire(home.path)
+    except AlreadyRunningError as error:
+        if (holder := home.launcher()) is not None and holder.pid is not None:
+            raise AlreadyRunningError(error.message, hint="squad stop") from None  # a second squad would be no help
+        raise
     try:
         storage = acquire(home.path / "storage.lock", _STORAGE_WAIT)
         try:

@@ -162,7 +162,7 @@ _STATE_STYLES = {
 
 def state_style(state: str) -> str:
     """The colour of an actor's state or a message's status; ``idle (paused)`` stands out."""
-    return "bold yellow" if state.endswith(")") else _STATE_STYLES.get(state.partition(" ")[0], "")
+    return "bold yellow" if state.endswith(("(paused)", "(frozen)")) else _STATE_STYLES.get(state.partition(" ")[0], "")
 
 
 STATUS = Column("STATUS", style=state_style)

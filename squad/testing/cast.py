@@ -149,6 +149,7 @@ class StagedAgent(Staged, AgentActor):
 
     def _become_ready(self) -> None:
         """On the runner's thread. What ``ready_when`` asks for lies outside, and is not asked for here."""
+        self._through = True
         self.post(self._begin_work)
 
     def post(self, call: Callable[[], None]) -> None:

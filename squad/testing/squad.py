@@ -17,9 +17,10 @@ from squad.store import queries
 from squad.store.database import Pool
 from squad.store.models import AgentState, Attempt, Task
 from squad.store.queries import Detail
+from squad.store.rows import ENDED
 from squad.testing.failures import HandlerError, UnfinishedError
 
-_RAISED = ("error", "timeout", "crash")  # outcomes of attempts that no handler means to have
+_RAISED = ("error", "timeout", *ENDED)  # outcomes of attempts that no handler means to have
 
 
 class Squad(ABC):

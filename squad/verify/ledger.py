@@ -22,6 +22,7 @@ from squad.verify.workload import ATTEMPTS, PLANNED_FAILURES
 
 MOST = 50  # violations of one kind that are named
 _SCHEDULER = "schedule:clock"
+_CRASHES = ("crash", "hung", "ceiling")  # outcomes of attempts that ended with their process
 
 Row = sqlite3.Row
 Child = tuple[str, str, int, int]  # recipient, type, and entry and number of its payload (replies: 0, 0)
@@ -62,7 +63,7 @@ class _Check:
 
     def account(self) -> Account:
         statuses = Counter(row["status"] for row in self._rows)
-        crashes = sum(row["outcome"] == "crash" for rows in self._attempts.values() for row in rows)
+        crashes = sum(row["outcome"] in _CRASHES for rows in self._attempts.values() for row in rows)
         return Account(
             acknowledged=len(self._sent.acknowledged),
             stored=len(self._rows),

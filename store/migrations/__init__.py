@@ -16,7 +16,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from squad.errors import NewerDatabaseError, StoreError
-from squad.store.migrations import m0001_initial, m0002_ends_and_replies, m0003_totals, m0004_machine_samples
+from squad.store.migrations import (
+    m0001_initial,
+    m0002_ends_and_replies,
+    m0003_totals,
+    m0004_machine_samples,
+    m0005_ends_of_processes,
+)
 from squad.store.times import iso
 
 Migration = Callable[[sqlite3.Connection], None]
@@ -26,6 +32,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0002_ends_and_replies.up,
     m0003_totals.up,
     m0004_machine_samples.up,
+    m0005_ends_of_processes.up,
 )
 
 _TABLE = """

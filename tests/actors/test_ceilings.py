@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -110,10 +111,13 @@ class Eater(Agent):
 """
 
 CONFIG = """
+types: {run: {fields: {}}}
 monitor: {interval: 200ms, cpu_window: 1s}
 agents:
   fat: {class: "./agents.py:Eater", max_memory_mb: 200, retry: {max_attempts: 1}}
   hot: {class: "./agents.py:Eater", max_cpu_percent: 30, retry: {max_attempts: 1}}
+  brisk: {command: [PYTHON, -ISc, "import time\\nwhile time.process_time() < 0.15: pass"], handles: [run],
+          max_cpu_percent: 10}
   free: {class: "./agents.py:Eater"}
   fat-2: {class: "./agents.py:Eater"}
 """
@@ -123,7 +127,7 @@ agents:
 def squad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSquad]:
     folder = tmp_path_factory.mktemp("ceilings")
     (folder / "agents.py").write_text(AGENTS)
-    (folder / "squad.yaml").write_text(CONFIG)
+    (folder / "squad.yaml").write_text(CONFIG.replace("PYTHON", sys.executable))
     with RunningSquad(folder / "home", folder / "squad.yaml") as made:
         yield made
 
@@ -155,6 +159,14 @@ def test_a_process_that_breaks_its_ceiling_is_ended_and_comes_back(
     )
     events = eventually(lambda: _events(squad, agent), "the event is recorded")
     assert why in events[-1]["reason"]
+
+
+def test_commands_that_are_shorter_than_a_reading_count_too(squad: RunningSquad) -> None:
+    def broken() -> list[dict[str, str]]:
+        squad.wait(squad.send("brisk", "run"))
+        return _events(squad, "brisk")
+
+    assert "its ceiling is 10 %" in eventually(broken, "so many of them are too much")[0]["reason"]
 
 
 @pytest.mark.parametrize("agent", ["free", "fat-2"], ids=["", "called like a worker of another one"])

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from squad.actors.children import Child, ChildSpec
 from squad.actors.groups import Group
+from squad.actors.journal import Notice
 from squad.actors.past import FILE, Past
 from squad.actors.restarts import budget_of
 from squad.config.supervision import GroupConfig, RestartConfig
@@ -114,3 +117,33 @@ def test_what_cannot_be_written_is_no_reason_to_fail(tmp_path: Path) -> None:
     one = child()
     crashed(past, one, *(float(n) for n in range(300)))
     assert one.restarts == 300
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\n", b'["child/a", 5]\n["group/g", {}]\n', b'[["a"], 1]\n5\n[1]\n'])
+def test_what_cannot_be_read_is_forgotten(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    past = Past(tmp_path, first=False)
+    one = child()
+    past.enter(one, "waiting")
+    past.enter_group(Group("g", GroupConfig(members=["a"]), budget_of(RULES)))
+    assert (one.state, one.restarts, past.owed()) == ("waiting", 0, [])
+
+
+def test_a_file_that_is_none_is_no_reason_to_fail(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    for first in (True, False):
+        one = child()
+        Past(tmp_path, first=first).enter(one, "waiting")
+        assert one.state == "waiting"
+
+
+def test_a_quarantine_is_told_until_it_is_stored(tmp_path: Path) -> None:
+    notice = Notice("a", "its process died", None, 1000.5)
+    Past(tmp_path, first=True).owe(notice)
+    for _ in range(2):
+        past = Past(tmp_path, first=False)
+        assert past.owed() == [notice]
+    past.settle(Notice("a", "another", None, 999.0))
+    assert past.owed() == [notice]
+    past.settle(notice)
+    assert past.owed() == Past(tmp_path, first=False).owed() == []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from squad.actors.blackbox import Hand
 from squad.actors.children import Child, ChildSpec
-from squad.actors.journal import Journal
+from squad.actors.journal import Journal, Notice
 from squad.actors.protocol import Record, RecordDone, Released
 from squad.actors.restarts import budget_of
 from squad.config.supervision import RestartConfig
@@ -109,10 +110,27 @@ def test_nothing_is_said_to_a_storage_that_is_down_and_everything_once_it_serves
     author.child.become("ready")
     author.journal.served()
     release, record = author.take()
-    assert release == Released("a.1", (1, 2), "it died", True)
+    assert release == Released("a.1", (1, 2), "it died", True, "crash")
     author.journal.released("a.1")
     author.journal.served()
     assert author.take() == [record]
     author.journal.recorded(1)
     author.journal.served()
     assert author.take() == []
+
+
+def test_a_quarantine_that_two_supervisors_tell_is_one_message(storage: Storage) -> None:
+    """The first one died before it had the answer."""
+    stored: list[str] = []
+    for number, name in enumerate(("first", "second"), 1):
+        author = Author()
+        author.journal.quarantined(Notice("a", "it died", None, 1000.5), "pager", partial(stored.append, name))
+        (record,) = author.take()
+        storage.put(record, "s")
+        assert answers(storage, number) == [1] * number
+        author.journal.recorded(1)
+    assert stored == ["first", "second"]
+    storage.close()
+    storage.open(alive=[])
+    (count,) = storage.writer._connection.execute("SELECT COUNT(*) FROM tasks WHERE recipient = 'pager'").fetchone()
+    assert count == 1

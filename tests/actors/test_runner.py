@@ -230,7 +230,7 @@ def test_an_empty_bucket_raises_or_waits(tmp_path: Path) -> None:
     raising = Bench(tmp_path, rate=SendRate(1, 2, wait=False))
     outcome = raising.run("send")
     raising.close()
-    assert outcome.kind == "retry"  # given back until there is a token
+    assert outcome.kind == "limited"  # given back until there is a token
     waiting = Bench(tmp_path, rate=SendRate(6000, 1, wait=True))
     outcome = waiting.run("send")
     waiting.close()
@@ -242,7 +242,7 @@ def test_a_wait_for_tokens_ends_when_the_agent_stops(tmp_path: Path) -> None:
     bench = Bench(tmp_path, rate=SendRate(0.001, 1, wait=True))
     bench.runner.tray.put([bench.lease("send")])
     bench.runner.wind_up()
-    assert bench.outcomes.get(timeout=10).kind == "retry"
+    assert bench.outcomes.get(timeout=10).kind == "limited"
     bench.close()
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -20,6 +21,43 @@ Run = Callable[[str], subprocess.Popen[bytes]]
 READY = "print(flush=True)\n"
 BUSY = READY + "while True: pass\n"
 PARENT = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BUSY!r}])\n"
+SHORT = "import time\nwhile time.process_time() < 0.1: pass\n"
+BURST = f"""
+import subprocess, sys
+def run():
+    for _ in range(5):
+        subprocess.run([sys.executable, '-IS', '-c', {SHORT!r}])
+    print(flush=True)
+"""
+BURSTS = BURST + READY + "while input(): run()\n"
+NURSERY = f"""
+import os
+from setproctitle import setproctitle
+{BURST}
+if os.fork() == 0:
+    setproctitle("squad: someone: commands")
+    data = b"x" * 50_000_000
+    {READY}
+    while input(): run()
+os.wait()
+"""
+STARTER = f"""
+import subprocess, sys, time
+CHILD = "import time\\nwhile time.process_time() < 0.5: pass\\nprint(flush=True); input()"
+{READY}
+input()
+until = time.process_time() + 0.05  # so that it is looked below of
+while time.process_time() < until: pass
+child = subprocess.Popen([sys.executable, "-IS", "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child.stdout.readline()
+{READY}
+input()
+{READY}
+input()
+child.communicate(b"end\\n")
+{READY}
+input()
+"""
 LARGE = "data = b'x' * 50_000_000\n" + READY + "input()\n"
 
 
@@ -73,6 +111,45 @@ def test_what_a_process_has_started_counts_as_its_own(run: Run) -> None:
     found = readings(meter, pid)
     assert found is not None
     assert found[1] > own * 1.5
+
+
+@pytest.mark.parametrize("program", [BURSTS, NURSERY], ids=["its own", "its nursery's"])
+def test_what_came_and_went_between_two_readings_counts(run: Run, program: str) -> None:
+    meter, process = Meter(), run(program)
+    since = time.monotonic()
+    readings(meter, process.pid)
+    for _ in range(2):
+        burst(process)
+    found = readings(meter, process.pid)
+    assert found is not None
+    assert found[0] / 100 * (time.monotonic() - since) >= 0.9  # seconds of ten processes, of a tenth each
+    assert found[1] < 40_000_000  # without the nursery's
+    eventually(lambda: (readings(meter, process.pid) or (None,))[0] == 0, "nothing more")
+
+
+def burst(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"go\n")
+    process.stdin.flush()
+    process.stdout.readline()
+
+
+def test_the_whole_time_of_one_that_began_since_the_last_reading_counts_and_once(run: Run) -> None:
+    meter, process = Meter(), run(STARTER)
+    since = time.monotonic()
+    readings(meter, process.pid)
+    burst(process)  # its child has used half a second, and waits
+    found = readings(meter, process.pid)
+    assert found is not None
+    assert found[0] / 100 * (time.monotonic() - since) >= 0.5
+    burst(process)  # the child used nothing more
+    since = time.monotonic()
+    readings(meter, process.pid)
+    burst(process)  # its time moves to its parent's account
+    after = readings(meter, process.pid)
+    assert after is not None
+    assert after[0] / 100 * (time.monotonic() - since) < 0.45
 
 
 def test_one_that_has_ended_is_told(run: Run) -> None:

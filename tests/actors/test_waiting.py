@@ -46,8 +46,9 @@ def stored(row: MessageRow | None = None, **fields: Any) -> Waiting:
 
 
 def worker(state: str = "idle", name: str = "a", **fields: Any) -> dict[str, Any]:
-    found = {"name": name, "worker": f"{name}.1", "state": state, "since": NOW - 3, "last_error": "", "again_at": None}
-    return found | {"waits_for": [], "ends_by": None, "and_then": "by budget", "cut_at": None, "hand": None} | fields
+    found = {"name": name, "worker": f"{name}.1", "state": state, "since": NOW - 3, "last_error": ""}
+    found |= {"last_cause": None, "again_at": None, "cut_at": None, "hand": None, "ends_by": None}
+    return found | {"waits_for": [], "and_then": "by budget"} | fields
 
 
 def about(*workers: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -84,9 +85,11 @@ LIVE = about(worker())
         (about(shut=True), "stopped", "by_hand", None, "left out when the squad was started"),
         (about(worker("stopped")), "stopped", "by_hand", None, "a has been stopped for 3.0s"),
         (about(worker("quarantined", last_error="E: no\nF")), "quarantined", "by_hand", None, "again and again: E: no"),
+        (about(worker("quarantined", last_cause="hung")), "quarantined", "by_hand", None, "(hung) for 3.0s"),
         (about(worker("restarting", again_at=NOW + 4)), "restarting", "known", NOW + 4, "started again after a pause"),
         (about(worker("waiting", waits_for=["b", "c"])), "starting", "unknown", None, "until there is: b, c"),
         (about(worker("starting")), "starting", "unknown", None, "starting for 3.0s, and is not ready"),
+        (about(worker("starting", ready_by=NOW + 9)), "starting", "at_latest", NOW + 9, "and is not ready yet"),
         (about(), "starting", "unknown", None, "no process yet"),
         (about(worker("hung", cut_at=NOW + 20)), "hung", "at_latest", NOW + 20, "has not answered its health check"),
         (about(worker("draining", ends_by=NOW + 5)), "draining", "at_latest", NOW + 5, "and ends"),

@@ -32,6 +32,7 @@ def row(name: str, kind: str = "agent", **fields: Any) -> Row:
         "tokens": None,
         "current": None,
         "last_error": "",
+        "last_cause": None,
         "age": 0.4,
     } | fields
 

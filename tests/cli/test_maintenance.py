@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from squad.home import Home
@@ -138,9 +140,21 @@ class TestRestore:
         assert result.exit_code == 1
         assert "the store is in use: process" in result.stderr
 
+    def test_beside_a_squad_it_says_to_stop_it(self, run: Run, home: Home, backup: Path) -> None:
+        held = lock.acquire(home.path)
+        started = psutil.Process().create_time()
+        held.write({"pid": os.getpid(), "created": started, "name": "library", "started_at": "2030-01-01T00:00:00Z"})
+        try:
+            result = run("maintenance", "restore", "copy.db", "--yes")
+        finally:
+            held.release()
+        assert "a squad already runs" in result.stderr
+        assert "squad stop" in result.stderr
+        assert "squad start" not in result.stderr
+
     def test_what_is_no_backup(self, run: Run, home: Home, stopped: Story) -> None:
         (home.path.parent / "diary.txt").write_text("dear diary" * 1000)
         result = run("maintenance", "restore", "diary.txt", "--yes")
         assert result.exit_code == 1
-        assert "is not a database" in result.stderr
+        assert "is no database" in result.stderr
         assert home.database.exists()

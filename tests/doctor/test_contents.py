@@ -60,7 +60,7 @@ class TestDatabase:
 
     def test_no_database_at_all(self, subject: Subject) -> None:
         subject.home.database.write_text("a diary" * 1000)
-        assert "is not a database" in looked(contents.database(subject)).what
+        assert "is no database" in looked(contents.database(subject)).what
 
     def test_one_that_takes_too_long(self, subject: Subject, story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(200):

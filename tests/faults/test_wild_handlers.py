@@ -69,7 +69,7 @@ COMPLETES = {
 HANGS = {
     "hang": ("timeout", "longer than its time-out of 1 s"),
     "hang-and-ignore": ("timeout", "longer than its time-out of 1 s"),
-    "hang-deaf": ("crash", "hung: silent for"),
+    "hang-deaf": ("hung", "hung: silent for"),
 }
 
 

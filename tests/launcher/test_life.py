@@ -105,6 +105,14 @@ def test_nothing_is_left_of_a_squad_whose_launcher_was_killed(squad: RunningSqua
         assert squad.stop() == 0
 
 
+def test_everything_is_gone_soon_after_the_launchers_death(squad: RunningSquad) -> None:
+    with squad:
+        squad.wait(squad.send("sleeper", "leave"))
+        squad.launcher.kill()
+        squad.launcher.wait()
+        squad.assert_nothing_left(timeout=10)
+
+
 def kill_with_the_warden(squad: RunningSquad) -> None:
     """So that nobody ends what the agents started."""
     (warden,) = [pid for pid, title in squad.processes().items() if title == "squad: warden"]

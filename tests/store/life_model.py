@@ -130,8 +130,8 @@ class Model:
     def _failed(self, known: Known, outcome: Outcome) -> None:
         if known.cancelling or outcome.kind == "cancelled":
             self.end(known, "cancelled")
-        elif outcome.kind in ("retry", "returned"):
-            self.queue(known, outcome.not_before if outcome.kind == "retry" else None)
+        elif outcome.kind in ("retry", "limited", "returned"):
+            self.queue(known, outcome.not_before if outcome.kind != "returned" else None)
         else:
             self.charge(known, outcome.kind)
 

@@ -13,7 +13,7 @@ import pytest
 
 from squad.config.schema import StoreConfig
 from squad.errors import NewerDatabaseError, StoreError
-from squad.store import migrations, models
+from squad.store import migrations, models, rows
 from squad.store.database import open_reader
 from squad.store.rows import NewTask
 from squad.store.writer import Writer
@@ -39,6 +39,7 @@ def test_a_new_database(writer: Writer, path: Path, sql: Sql) -> None:
         (2, "m0002_ends_and_replies"),
         (3, "m0003_totals"),
         (4, "m0004_machine_samples"),
+        (5, "m0005_ends_of_processes"),
     ]
     assert sql("PRAGMA auto_vacuum") == [(2,)]
     assert sql("PRAGMA journal_mode") == [("wal",)]
@@ -129,7 +130,7 @@ def test_an_older_database_is_not_read(writer: Writer, path: Path, monkeypatch: 
 @pytest.mark.parametrize("opening", [lambda path: Writer(path, StoreConfig()), open_reader])
 def test_a_file_that_is_no_database(path: Path, opening: Callable[[Path], object]) -> None:
     path.write_text("dear diary\n" * 500)
-    with pytest.raises(StoreError, match=r"squad\.db is not a database") as caught:
+    with pytest.raises(StoreError, match=r"squad\.db is no database") as caught:
         opening(path)
     assert "move the file away" in caught.value.hint
     assert path.read_text().startswith("dear diary")
@@ -210,6 +211,19 @@ def test_the_status_is_checked(writer: Writer) -> None:
         )
     with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
         writer._connection.execute("UPDATE tasks SET status = 'lost'")
+
+
+def test_an_older_database_takes_every_outcome_of_an_attempt(raw: sqlite3.Connection, path: Path) -> None:
+    attempt = "INSERT INTO attempts (task_row, number, worker, ended_at, outcome, error) VALUES (1, 1, 'w', '', ?, '')"
+    migrations.migrate(raw, path, migrations.MIGRATIONS[:4])
+    raw.execute(attempt, ("crash",))
+    migrations.migrate(raw, path)
+    for outcome in rows.ENDED:
+        raw.execute(attempt, (outcome,))
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        raw.execute(attempt, ("lost",))
+    assert raw.execute("SELECT COUNT(*) FROM attempts").fetchone() == (4,)
+    assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_every_model_is_listed() -> None:

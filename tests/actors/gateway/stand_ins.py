@@ -95,6 +95,7 @@ def row(name: str, kind: str, parent: str | None, state: str, **more: Any) -> di
         "tokens": None,
         "current": None,
         "last_error": "",
+        "last_cause": None,
         "age": 0.5,
         **more,
     }

@@ -93,7 +93,7 @@ class TestRefusals:
         with pytest.raises(StoreError, match="the database itself"):
             upkeep.candidate(upkeep.path)
         file.write_text("text" * 1000)
-        with pytest.raises(StoreError, match="is not a database"):
+        with pytest.raises(StoreError, match="is no database"):
             upkeep.candidate(file)
         file.write_bytes(b"")
         with pytest.raises(StoreError, match="empty"):
