@@ -59,7 +59,7 @@ def test_a_lease_passes_from_a_frozen_worker_to_another(squad: RunningSquad) -> 
         assert frozen not in squad.processes()
     sql = "SELECT outcome, worker, error FROM attempts WHERE task_row = ? ORDER BY id"
     failure, *_ = squad.query(sql, row["id"])
-    assert (failure["outcome"], failure["worker"]) == ("crash", owner)
+    assert (failure["outcome"], failure["worker"]) == ("hung", owner)
     assert "hung" in failure["error"]
 
 
