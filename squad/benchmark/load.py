@@ -14,7 +14,7 @@ from squad.benchmark.squads import ThrowAway
 Message = dict[str, Any]
 
 _PATIENCE = 600.0  # seconds until what does not end is given up
-_BEAT = 0.005  # seconds between two batches of an even rate that is too high for single messages
+_BEAT = 0.02  # seconds between two batches of an even rate that is too high for single messages
 _LOOK = 0.005  # seconds between two looks whether all is done
 
 # Literals, not parameters: only then are the partial indexes sure to be used.
@@ -64,7 +64,7 @@ def one_by_one(count: int, rate: float, send: Callable[[int, float], None]) -> f
 
 
 def evenly(squad: ThrowAway, rate: float, seconds: float, make: Callable[[int, float], Message]) -> float:
-    """Offer ``make(number, moment)`` at an even rate, in batches a few milliseconds apart. The rate reached."""
+    """Offer ``make(number, moment)`` at an even rate, in batches that are some milliseconds apart. The rate reached."""
     beats = max(1, round(seconds / max(_BEAT, 1 / rate)))
     count = max(beats, round(rate * seconds))
     edges = [count * beat // beats for beat in range(beats + 1)]
