@@ -311,8 +311,8 @@ WORDS = sorted(
         "\udcff",
     }
 )
-# Starts something, never ends, writes anywhere, or prints the same for half a second.
-NEVER = {"benchmark", "start", "--watch", "-w", "--into", "schema"}
+# Starts something, takes minutes, never ends, writes anywhere, or prints the same for half a second.
+NEVER = {"benchmark", "verify", "start", "--watch", "-w", "--into", "schema"}
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
