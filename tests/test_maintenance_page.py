@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,34 +11,23 @@ from pathlib import Path
 import pytest
 
 from squad.store.upkeep import rules
+from tests.pages import commands, hello
 from tests.running import ROOT, RunningSquad
-from tests.test_readme import README, block
 
 PAGE = (ROOT / "docs/maintenance.md").read_text()
 
 
-def commands(section: str) -> list[list[str]]:
-    """The command lines of a section, without ``squad``."""
-    text = PAGE.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-    lines = "".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)).splitlines()
-    assert lines
-    assert all(line.startswith("squad ") for line in lines)
-    return [shlex.split(line)[1:] for line in lines]
-
-
 @pytest.fixture
 def squad(tmp_path: Path) -> Iterator[RunningSquad]:
-    (tmp_path / "agents.py").write_text(block(README, "python", "`hello/agents.py`:"))
-    (tmp_path / "squad.yaml").write_text(block(README, "yaml", "`hello/squad.yaml`:"))
-    with RunningSquad(tmp_path / ".squad", tmp_path / "squad.yaml") as running:
+    with hello(tmp_path) as running:
         yield running
 
 
 def test_the_page(squad: RunningSquad) -> None:
     squad.wait(squad.send("counter", "count_words", {"text": "to be"}), tree=True)
-    for words in [*commands("Checking"), *commands("Backing up")]:
+    for words in [*commands(PAGE, "Checking"), *commands(PAGE, "Backing up")]:
         assert squad.cli(*words).stdout == ""
-    stop, restore, _ = commands("Restoring")
+    stop, restore, _ = commands(PAGE, "Restoring")
     squad.cli(*stop)
     squad.wait_stopped()
     squad.cli(*restore, "--yes")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,26 +11,15 @@ import pytest
 
 from squad.home import Home
 from tests.cli.followers import Following
+from tests.pages import commands, hello
 from tests.running import ROOT, RunningSquad, eventually
-from tests.test_readme import README, block
 
 PAGE = (ROOT / "docs/operating.md").read_text()
 
 
-def commands(section: str) -> list[list[str]]:
-    """The command lines of a section, without ``squad``."""
-    text = PAGE.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-    lines = "".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)).splitlines()
-    assert lines
-    assert all(line.startswith("squad ") for line in lines)
-    return [shlex.split(line)[1:] for line in lines]
-
-
 @pytest.fixture
 def squad(tmp_path: Path) -> Iterator[RunningSquad]:
-    (tmp_path / "agents.py").write_text(block(README, "python", "`hello/agents.py`:"))
-    (tmp_path / "squad.yaml").write_text(block(README, "yaml", "`hello/squad.yaml`:"))
-    with RunningSquad(tmp_path / ".squad", tmp_path / "squad.yaml") as running:
+    with hello(tmp_path) as running:
         yield running
 
 
@@ -48,24 +36,24 @@ def run(squad: RunningSquad, arguments: list[str], task: str = "") -> str:
 
 def test_logs_and_events(squad: RunningSquad) -> None:
     squad.wait(squad.send("counter", "count_words", {"text": "to be"}), tree=True)
-    shown = [run(squad, words) for words in commands("Logs")]
+    shown = [run(squad, words) for words in commands(PAGE, "Logs")]
     assert "2 words so far" in shown[0]
     assert "2 words so far" in shown[1]
-    shown = [run(squad, words) for words in commands("Events")]
+    shown = [run(squad, words) for words in commands(PAGE, "Events")]
     assert "completed" in shown[0]
     assert "agent=counter type=count_words" in shown[2]
 
 
 def test_times_and_cancelling(squad: RunningSquad) -> None:
-    at, later = (run(squad, words).strip() for words in commands("Sending later, or not too late"))
-    one, tree = commands("Cancelling")
+    at, later = (run(squad, words).strip() for words in commands(PAGE, "Sending later, or not too late"))
+    one, tree = commands(PAGE, "Cancelling")
     run(squad, one, at)
     run(squad, tree, later)
     assert squad.counts() == {("count_words", "cancelled"): 2}
 
 
 def test_dead_letters(squad: RunningSquad) -> None:
-    send, *mending = commands("Dead letters")[:5]
+    send, *mending = commands(PAGE, "Dead letters")[:5]
     task = run(squad, send).strip()
     squad.wait(task)
     listed, shown, _, _ = (run(squad, words, task) for words in mending)
@@ -75,7 +63,7 @@ def test_dead_letters(squad: RunningSquad) -> None:
     assert json.loads(squad.task(task)["result"]) == {"words": 6}
     run(squad, send)
     eventually(lambda: squad.counts().get(("count_words", "failed")) == 1, "a dead letter")
-    listing, retry, drop = commands("Dead letters")[5:]
+    listing, retry, drop = commands(PAGE, "Dead letters")[5:]
     assert "there are no words in it" in run(squad, listing)
     run(squad, retry)
     eventually(lambda: squad.counts().get(("count_words", "failed")) == 1, "a dead letter again")

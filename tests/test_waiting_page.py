@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from squad import Client
+from tests.pages import hello
 from tests.running import ROOT, RunningSquad
-from tests.test_readme import README, block
+from tests.test_readme import block
 
 PAGE = (ROOT / "docs/waiting.md").read_text()
 _DIFFERS = (
@@ -25,9 +26,7 @@ _DIFFERS = (
 
 @pytest.fixture
 def squad(tmp_path: Path) -> Iterator[RunningSquad]:
-    (tmp_path / "agents.py").write_text(block(README, "python", "`hello/agents.py`:"))
-    (tmp_path / "squad.yaml").write_text(block(README, "yaml", "`hello/squad.yaml`:"))
-    with RunningSquad(tmp_path / ".squad", tmp_path / "squad.yaml") as running:
+    with hello(tmp_path) as running:
         yield running
 
 
