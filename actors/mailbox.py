@@ -251,7 +251,7 @@ class Broker(threading.Thread):
         if not settles:
             return
         batches = [Batch(msg.worker, msg.recipient, msg.outcomes) for msg, _ in settles]
-        settlement = self._writer.settle_all(batches, now, self._rules.retry, self._rules.for_handlers)
+        settlement = self._writer.settle(batches, now, self._rules.retry, self._rules.for_handlers)
         accepted = iter(settlement.accepted)
         for msg, sender in settles:
             fates = [(row, fence, next(accepted)) for row, fence, *_ in msg.outcomes]
@@ -350,7 +350,7 @@ class Broker(threading.Thread):
             rooms = [(name, room) for room, name in self._workers.rooms(recipient, done) if room > 0]
             if rooms:
                 wanted[recipient] = rooms
-        claimed = self._writer.claim_all(wanted, now) if wanted else {}
+        claimed = self._writer.claim(wanted, now) if wanted else {}
         if claimed:
             self._brake.handed_out(self._clock.monotonic())
         for recipient, rooms in wanted.items():

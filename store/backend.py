@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from squad.store.database import PoolStats
     from squad.store.desk import Dead
     from squad.store.ends import Cancelling
-    from squad.store.rows import DeadFilter, Lease, NewTask, Outcome, Running, Submitted
+    from squad.store.rows import DeadFilter, Lease, NewTask, Running, Submitted
     from squad.store.settlement import Settlement
     from squad.store.settling import Batch, Ceiling, Policy
     from squad.store.upkeep import Candidate, Copy, Examination, Restored
@@ -47,23 +47,9 @@ class Mailboxes(Protocol):
 
     def submit(self, rows: Sequence[NewTask], now: float) -> list[Submitted]: ...
 
-    def claim(self, recipient: str, worker: str, limit: int, now: float) -> list[Lease]: ...
+    def claim(self, wanted: Wanted, now: float) -> dict[str, list[Lease]]: ...
 
-    def claim_all(self, wanted: Wanted, now: float) -> dict[str, list[Lease]]: ...
-
-    def settle(  # noqa: PLR0913, PLR0917 - as Writer.settle
-        self,
-        worker: str,
-        agent: str,
-        outcomes: Sequence[Outcome],
-        now: float,
-        policy: Policy,
-        ceiling: Ceiling = ...,
-    ) -> Settlement: ...
-
-    def settle_all(
-        self, batches: Sequence[Batch], now: float, policy: Policy, ceiling: Ceiling = ...
-    ) -> Settlement: ...
+    def settle(self, batches: Sequence[Batch], now: float, policy: Policy, ceiling: Ceiling = ...) -> Settlement: ...
 
     def release(  # noqa: PLR0913, PLR0917 - as Writer.release
         self,

@@ -23,7 +23,7 @@ from squad.store.ends import Cancelling
 from squad.store.faults import store_error
 from squad.store.inserting import BAD_ROW, Parameters, insert, put, to_insert
 from squad.store.migrations import migrate
-from squad.store.rows import DeadFilter, Lease, NewTask, Outcome, Running, Submitted
+from squad.store.rows import DeadFilter, Lease, NewTask, Running, Submitted
 from squad.store.session import Session
 from squad.store.settlement import Settlement
 from squad.store.settling import Batch, Ceiling, Policy
@@ -200,42 +200,26 @@ class Writer:
         ).fetchone()
         return Submitted(stored[0], True)
 
-    def claim(self, recipient: str, worker: str, limit: int, now: float) -> list[Lease]:
-        """Up to ``limit`` ready messages for ``recipient``, by priority, then age, leased to ``worker``."""
-        return self.claim_all({recipient: [(worker, limit)]}, now).get(worker, [])
-
-    def claim_all(self, wanted: Wanted, now: float) -> dict[str, list[Lease]]:
-        """The same for many recipients and their workers at once, much quicker than one by one.
+    def claim(self, wanted: Wanted, now: float) -> dict[str, list[Lease]]:
+        """Ready messages for recipients, by priority, then age, leased to their workers, which take so many each.
 
         By worker what it was given; those that were given nothing are not in it.
         """
         self._must_be_open()
         return claiming.claim(self._session, wanted, now)
 
-    def settle(  # noqa: PLR0913, PLR0917 - all that it takes to judge them
-        self,
-        worker: str,
-        agent: str,
-        outcomes: Sequence[Outcome],
-        now: float,
-        policy: Policy,
-        ceiling: Ceiling = lambda recipient: None,
-    ) -> Settlement:
-        """The ends of leases of ``worker``, which is (one of) the agent ``agent``, in order.
-
-        An outcome counts only while its row is running under its fence and leased to ``worker``. ``done`` completes
-        the message, stores what it sent and the agent's new state; a ``state`` that is not based on the stored version
-        voids its outcome, and the message is queued again without a charge. An outcome that cannot be stored (a send
-        with a bad priority), or that sends more to a recipient than its ``ceiling``, becomes an ``error`` that says
-        so; the others stand. A message that was cancelled ends as ``cancelled``; only when it alone was cancelled, and
-        not its tree, ``done`` still counts.
-        """
-        return self.settle_all([Batch(worker, agent, outcomes)], now, policy, ceiling)
-
-    def settle_all(
+    def settle(
         self, batches: Sequence[Batch], now: float, policy: Policy, ceiling: Ceiling = lambda recipient: None
     ) -> Settlement:
-        """The same for many workers at once, much quicker than one by one. ``accepted`` is in the order of them all."""
+        """How leases ended, in order; ``accepted`` is in the order of them all.
+
+        An outcome counts only while its row is running under its fence and leased to its worker. A completion that is
+        said again is accepted again, without effect. ``done`` completes the message, stores what it sent and the
+        agent's new state; a ``state`` that is not based on the stored version voids its outcome, and the message is
+        queued again without a charge. An outcome that cannot be stored (a send with a bad priority), or that sends more
+        to a recipient than its ``ceiling``, becomes an ``error`` that says so; the others stand. A message that was
+        cancelled ends as ``cancelled``; only when it alone was cancelled, and not its tree, ``done`` still counts.
+        """
         self._must_be_open()
         return settling.settle(self._session, batches, now, policy, ceiling)
 

@@ -51,8 +51,8 @@ def work(path: Path, synchronous: Synchronous, group: int, agents: int, seconds:
             rows = [NewTask(new_id(), "bench", names[n % agents], "work", PAYLOAD) for n in range(group)]
             with writer.transaction():
                 writer.submit(rows, now)
-                done += sum(writer.settle_all(held, now, lambda *_: None).accepted)
-                given = writer.claim_all({name: [(name, room)] for name in names}, now)
+                done += sum(writer.settle(held, now, lambda *_: None).accepted)
+                given = writer.claim({name: [(name, room)] for name in names}, now)
                 start = time.perf_counter()
             commits.append(time.perf_counter() - start)
             held = [

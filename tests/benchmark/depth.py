@@ -119,9 +119,9 @@ def work(path: Path, rounds: int) -> Figures:
             with writer.transaction():
                 writer.submit(rows, now)
                 times.append(time.thread_time())
-                settled = writer.settle_all(held, now, lambda *_: None)
+                settled = writer.settle(held, now, lambda *_: None)
                 times.append(time.thread_time())
-                given = writer.claim_all({name: [(name, GROUP // 4 + 1)] for name in WORKERS}, now)
+                given = writer.claim({name: [(name, GROUP // 4 + 1)] for name in WORKERS}, now)
                 times.append(time.thread_time())
                 start = time.perf_counter()
             commits.append(time.perf_counter() - start)

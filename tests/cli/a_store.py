@@ -10,6 +10,7 @@ from squad.ids import new_id
 from squad.store.holds import KEY, Holds
 from squad.store.rows import Lease, NewTask, Outcome
 from squad.store.writer import Writer
+from tests.store import singly
 
 START = 1_780_000_000.0  # seconds since the epoch
 
@@ -70,11 +71,11 @@ class Story:
         with open_reader(self.writer.path) as pool, pool.connection() as database:
             recipient = message(database, task_id).message.recipient
         with self.writer.transaction():
-            leases = self.writer.claim(recipient, f"{recipient}/1", 1000, self._tick())
+            leases = singly.claim(self.writer, recipient, f"{recipient}/1", 1000, self._tick())
         mine = [lease for lease in leases if lease.task_id == task_id]
         others = tuple(Outcome(lease.row, lease.fence, "returned") for lease in leases if lease.task_id != task_id)
         with self.writer.transaction():
-            self.writer.settle(f"{recipient}/1", recipient, others, self.now, lambda *_: None)
+            singly.settle(self.writer, f"{recipient}/1", recipient, others, self.now, lambda *_: None)
         assert mine, f"{task_id} cannot be claimed"
         return mine[0], recipient
 
@@ -82,8 +83,8 @@ class Story:
         started = self.now
         outcome = Outcome(lease.row, lease.fence, started=started, duration_ms=1234, **fields)
         with self.writer.transaction():
-            settled = self.writer.settle(
-                f"{recipient}/1", recipient, [outcome], self._tick(), lambda *_: 0.0 if retry else None
+            settled = singly.settle(
+                self.writer, f"{recipient}/1", recipient, [outcome], self._tick(), lambda *_: 0.0 if retry else None
             )
         assert list(settled.accepted) == [True]
 

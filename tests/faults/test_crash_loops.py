@@ -68,7 +68,8 @@ def test_it_is_quarantined_with_its_error_and_somebody_is_told(start: Start) -> 
     (failed,) = (squad.health() or {})["failed"]
     assert failed["name"] == "bad"
     assert failed["error"] == row["last_error"]
-    (event,) = squad.query("SELECT subject, detail FROM events WHERE kind = 'quarantined'")
+    quarantined = "SELECT subject, detail FROM events WHERE kind = 'quarantined'"
+    (event,) = eventually(lambda: squad.query(quarantined), "it is in the history")
     assert (event["subject"], json.loads(event["detail"])) == ("bad", {"reason": "its process died", "cause": "crash"})
     eventually(lambda: "bad is quarantined: more than 2 restarts in 60 s" in squad.output(), "the log says so")
     assert "squad restart bad" in squad.output()

@@ -13,6 +13,7 @@ from squad.config.schema import StoreConfig
 from squad.errors import StoreError
 from squad.store.rows import NewTask, Outcome
 from squad.store.writer import Writer
+from tests.store import singly
 
 NOW = 1_800_000_000.0
 Make = Callable[..., NewTask]
@@ -56,7 +57,7 @@ def test_what_is_undone_is_not_counted(writer: Writer, task: Make, sql: Sql) -> 
 def test_a_restart_counts_the_rows(writer: Writer, task: Make, path: Path, config: StoreConfig) -> None:
     with writer.transaction():
         writer.submit([task("a"), task("a", not_before=NOW + 9), task("b"), task("c")], NOW)
-        writer.claim("b", "b/1", 1, NOW)
+        singly.claim(writer, "b", "b/1", 1, NOW)
     assert writer.depth("nobody") == 0
     writer.close()
     with closing(Writer(path, config)) as again:
@@ -66,12 +67,12 @@ def test_a_restart_counts_the_rows(writer: Writer, task: Make, path: Path, confi
 def test_a_handler_may_send_up_to_the_ceiling(writer: Writer, task: Make, sql: Sql) -> None:
     with writer.transaction():
         writer.submit([task("b") for _ in range(3)] + [task("a") for _ in range(4)], NOW)
-        leases = writer.claim("a", "a/1", 4, NOW)
+        leases = singly.claim(writer, "a", "a/1", 4, NOW)
         outcomes = [
             Outcome(lease.row, lease.fence, "done", NOW, sends=tuple(task(to) for to in sends), state=state)
             for lease, sends, state in zip(leases, ("bb", "bbc", "b", "b"), (None, None, None, "{}"), strict=True)
         ]
-        done = writer.settle("a/1", "a", outcomes, NOW, policy, {"b": 6, "c": None}.get)
+        done = singly.settle(writer, "a/1", "a", outcomes, NOW, policy, {"b": 6, "c": None}.get)
         assert done.accepted == [True, True, True, False]  # the last one's worker has a state that is not stored
         assert [status for _, _, status in done.ended] == ["completed", "completed"]
     assert writer.depths == counted(sql) == {"a": 2, "b": 6}

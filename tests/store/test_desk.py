@@ -11,6 +11,7 @@ import pytest
 from squad.errors import QueueFullError, RefusedError
 from squad.store.rows import DeadFilter, NewTask, Outcome
 from squad.store.writer import Settlement, Writer
+from tests.store import singly
 
 NOW = 1_800_000_000.0
 Make = Callable[..., NewTask]
@@ -27,9 +28,9 @@ def fail(writer: Writer, recipient: str, error: str = "boom", now: float = NOW) 
         with writer.transaction():
             outcomes = [
                 Outcome(lease.row, lease.fence, "error", now, 5, error=error)
-                for lease in writer.claim(recipient, f"{recipient}/1", 100, now)
+                for lease in singly.claim(writer, recipient, f"{recipient}/1", 100, now)
             ]
-            writer.settle(f"{recipient}/1", recipient, outcomes, now, policy)
+            singly.settle(writer, f"{recipient}/1", recipient, outcomes, now, policy)
 
 
 @pytest.fixture
@@ -98,8 +99,8 @@ def test_a_replay_begins_anew_and_keeps_the_history(writer: Writer, letters: dic
         ("queued", 0, None, None, "ValueError: 100% wrong")
     ]
     with writer.transaction():
-        (lease,) = writer.claim("a", "a/1", 9, NOW)
-        writer.settle("a/1", "a", [Outcome(lease.row, lease.fence, "error", NOW, error="again")], NOW, policy)
+        (lease,) = singly.claim(writer, "a", "a/1", 9, NOW)
+        singly.settle(writer, "a/1", "a", [Outcome(lease.row, lease.fence, "error", NOW, error="again")], NOW, policy)
     assert lease.attempt == 1
     assert sql("SELECT number, error, final FROM attempts WHERE task_row = 1 ORDER BY id") == [
         (1, "ValueError: 100% wrong", 0),
@@ -120,8 +121,8 @@ def test_a_replay_does_not_expire_and_is_replied_to_once_more(
     replay(writer, one, now=NOW + 200)
     assert sql("SELECT expires_at, reply_due FROM tasks WHERE task_id = ?", one) == [(None, NOW + 230)]
     with writer.transaction():
-        (lease,) = writer.claim("a", "a/1", 9, NOW + 200)
-        writer.settle("a/1", "a", [Outcome(lease.row, lease.fence, "done", result="1")], NOW + 201, policy)
+        (lease,) = singly.claim(writer, "a", "a/1", 9, NOW + 200)
+        singly.settle(writer, "a/1", "a", [Outcome(lease.row, lease.fence, "done", result="1")], NOW + 201, policy)
     told = sql("SELECT payload FROM tasks WHERE type = 'squad.reply' ORDER BY id")
     assert [json.loads(payload)["status"] for (payload,) in told] == ["failed", "completed"]
 

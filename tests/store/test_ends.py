@@ -10,6 +10,7 @@ import pytest
 
 from squad.store.rows import Lease, NewTask, Outcome
 from squad.store.writer import Settlement, Writer
+from tests.store import singly
 
 NOW = 1_800_000_000.0
 Make = Callable[..., NewTask]
@@ -22,12 +23,12 @@ def policy(recipient: str, kind: str, attempts: int) -> float | None:
 
 def claim(writer: Writer, recipient: str = "a", limit: int = 10, now: float = NOW) -> list[Lease]:
     with writer.transaction():
-        return writer.claim(recipient, f"{recipient}/1", limit, now)
+        return singly.claim(writer, recipient, f"{recipient}/1", limit, now)
 
 
 def settle(writer: Writer, *outcomes: Outcome, recipient: str = "a", now: float = NOW) -> Settlement:
     with writer.transaction():
-        return writer.settle(f"{recipient}/1", recipient, outcomes, now, policy)
+        return singly.settle(writer, f"{recipient}/1", recipient, outcomes, now, policy)
 
 
 def submit(writer: Writer, *tasks: NewTask, now: float = NOW) -> None:

@@ -22,6 +22,7 @@ from squad.store.database import open_reader
 from squad.store.history import Happening, Wanted, Watch
 from squad.store.rows import Lease, NewTask, Outcome
 from squad.store.writer import Writer
+from tests.store import singly
 
 NOW = 1_700_000_000.0
 Make = Callable[..., NewTask]
@@ -47,14 +48,14 @@ class Squad:
 
     def claim(self, recipient: str = "a", count: int = 1) -> list[Lease]:
         with self.writer.transaction():
-            return self.writer.claim(recipient, f"{recipient}/1", count, self._tick())
+            return singly.claim(self.writer, recipient, f"{recipient}/1", count, self._tick())
 
     def settle(self, lease: Lease, kind: str, recipient: str = "a", *, final: bool = False, **fields: Any) -> None:
         started = 0.0 if kind == "returned" else self.now
         outcome = Outcome(lease.row, lease.fence, kind, started, 5, **fields)
         with self.writer.transaction():
             delay = None if final else 0.0
-            self.writer.settle(f"{recipient}/1", recipient, [outcome], self._tick(), lambda *_: delay)
+            singly.settle(self.writer, f"{recipient}/1", recipient, [outcome], self._tick(), lambda *_: delay)
 
     def handle(self, kind: str = "done", recipient: str = "a", **fields: Any) -> None:
         (lease,) = self.claim(recipient)
@@ -151,7 +152,7 @@ class TestWhatHasHappened:
         squad.writer.transaction()
         outcome = Outcome(slow.row, slow.fence, "done", NOW + 2, 100)
         with squad.writer.transaction():
-            squad.writer.settle("slow/1", "slow", [outcome], squad.now + 1, lambda *_: None)
+            singly.settle(squad.writer, "slow/1", "slow", [outcome], squad.now + 1, lambda *_: None)
         expected = ["queued", "started", *["queued", "started", "completed"] * 3, "completed"]
         assert told(last(database)) == expected
         assert told(last(database, kinds=frozenset({"started"}))) == ["started"] * 4

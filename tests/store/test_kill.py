@@ -22,6 +22,7 @@ from squad.config.schema import StoreConfig
 from squad.ids import new_id
 from squad.store.rows import NewTask, Outcome
 from squad.store.writer import Writer
+from tests.store import singly
 
 def message(recipient):
     return NewTask(new_id(), "test", recipient, "t", "{}")
@@ -33,13 +34,13 @@ while True:
     with writer.transaction():
         writer.submit(rows, now)
     with writer.transaction():
-        (lease,) = writer.claim("a", "a/1", 1, now)
+        (lease,) = singly.claim(writer, "a", "a/1", 1, now)
     version, text = writer.state("a")
     state = json.dumps({"n": json.loads(text).get("n", 0) + 1})
     sends = tuple(message("b") for _ in range(3))
     outcome = Outcome(lease.row, lease.fence, "done", now, 1, "1", sends=sends, state=state, state_version=version)
     with writer.transaction():
-        assert writer.settle("a/1", "a", [outcome], now, lambda *_: None).accepted == [True]
+        assert singly.settle(writer, "a/1", "a", [outcome], now, lambda *_: None).accepted == [True]
     print(rows[0].task_id, rows[1].task_id, sends[0].task_id, flush=True)
 """
 

@@ -17,6 +17,7 @@ from squad.config.schema import StoreConfig
 from squad.replies import REPLY
 from squad.store.rows import Lease, NewTask, Outcome
 from squad.store.writer import Writer
+from tests.store import singly
 from tests.store.life_model import Model, policy
 
 RECIPIENTS = ("a", "b")
@@ -80,7 +81,7 @@ class Life(RuleBasedStateMachine):
         recipient = worker[0]
         expected = self.model.ready(recipient)[:limit]
         with self.writer.transaction():
-            leases = self.writer.claim(recipient, worker, limit, self.model.now)
+            leases = singly.claim(self.writer, recipient, worker, limit, self.model.now)
         assert [lease.task_id for lease in leases] == [known.id for known in expected]
         for known, lease in zip(expected, leases, strict=True):
             known.status, known.worker, known.fence = "running", worker, known.fence + 1
@@ -117,11 +118,11 @@ class Life(RuleBasedStateMachine):
         arguments = (worker, agent, outcomes, self.model.now, policy, lambda to: 0 if to == blocked else None)
         if fail:  # the transaction around it fails: nothing of it may stay
             with suppress(KeyError), self.writer.transaction():
-                self.writer.settle(*arguments)
+                singly.settle(self.writer, *arguments)
                 raise KeyError
             return
         with self.writer.transaction():
-            settlement = self.writer.settle(*arguments)
+            settlement = singly.settle(self.writer, *arguments)
         running = {known.id for known in self.model.tasks.values() if known.status == "running"}
         for lease, outcome, accepted in zip(chosen, outcomes, settlement.accepted, strict=True):
             assert self.model.settle(worker, lease.task_id, outcome, blocked) == accepted

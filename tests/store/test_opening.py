@@ -17,6 +17,7 @@ from squad.store import migrations, models, rows
 from squad.store.database import open_reader
 from squad.store.rows import NewTask
 from squad.store.writer import Writer
+from tests.store import singly
 
 Sql = Callable[..., list[Any]]
 KNOWN = len(migrations.MIGRATIONS)
@@ -65,7 +66,7 @@ def test_opening_again_keeps_everything(path: Path, config: StoreConfig, task: C
     with closing(Writer(path, config)) as writer, writer.transaction():
         writer.submit([task(task_id="one")], 1.0)
     with closing(Writer(path, config)) as writer, writer.transaction():
-        assert [lease.task_id for lease in writer.claim("a", "a/1", 9, 2.0)] == ["one"]
+        assert [lease.task_id for lease in singly.claim(writer, "a", "a/1", 9, 2.0)] == ["one"]
 
 
 def test_each_migration_runs_once_in_order(raw: sqlite3.Connection, path: Path) -> None:
@@ -156,7 +157,7 @@ def test_a_damaged_database(path: Path, config: StoreConfig, task: Callable[...,
         closing(Writer(path, config)) as writer,
         writer.transaction(),
     ):
-        writer.claim("a", "a/1", 500, 2.0)
+        singly.claim(writer, "a", "a/1", 500, 2.0)
     assert f"sqlite3 {path} .recover" in caught.value.hint
 
 

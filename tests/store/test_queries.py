@@ -14,6 +14,7 @@ from squad.store.database import open_reader
 from squad.store.queries import Filter
 from squad.store.rows import NewTask, Outcome
 from squad.store.writer import Writer
+from tests.store import singly
 
 NOW = 1_800_000_000.0
 Make = Callable[..., NewTask]
@@ -28,17 +29,17 @@ def database(writer: Writer, path: Path, task: Make) -> Iterator[Database]:
     """``scan`` (root) was completed and set off a refused, a retried and a waiting ``check``; ``lonely`` waits."""
     with writer.transaction():
         writer.submit([task("scanner", task_id=ROOT, type="scan", payload='{"path": "/"}', key="once")], NOW)
-        (lease,) = writer.claim("scanner", "scanner/1", 1, NOW)
+        (lease,) = singly.claim(writer, "scanner", "scanner/1", 1, NOW)
         sends = [task("checker", task_id=CHILD, type="check", sender="scanner")]
         sends += [task("checker", type="check", sender="scanner") for _ in range(2)]
         done = Outcome(lease.row, lease.fence, "done", NOW, 12, result='{"files": 3}', sends=tuple(sends))
-        writer.settle("scanner/1", "scanner", [done], NOW + 1, lambda *_: None)
-        first, second = writer.claim("checker", "checker/1", 2, NOW + 1)
+        singly.settle(writer, "scanner/1", "scanner", [done], NOW + 1, lambda *_: None)
+        first, second = singly.claim(writer, "checker", "checker/1", 2, NOW + 1)
         outcomes = [
             Outcome(first.row, first.fence, "refused", NOW + 1, 1, error="no such file"),
             Outcome(second.row, second.fence, "error", NOW + 1, 1, error="boom"),
         ]
-        writer.settle("checker/1", "checker", outcomes, NOW + 2, lambda *_: 60.0)
+        singly.settle(writer, "checker/1", "checker", outcomes, NOW + 2, lambda *_: 60.0)
         writer.submit([task("reporter", task_id=LONELY, type="sum", sender="cli", priority=1)], NOW + 60)
         writer.record_events([("crash", "scanner", f"{number}") for number in range(5)], NOW)
         writer.record_resizes([("checker", 2, 4, "queue", "{}"), ("other", 1, 2, "cpu", "{}")], NOW)
@@ -183,7 +184,7 @@ def test_depths_and_counts(database: Database) -> None:
 
 def test_running_messages_are_open(database: Database, writer: Writer) -> None:
     with writer.transaction():
-        writer.claim("reporter", "reporter/1", 1, NOW)
+        singly.claim(writer, "reporter", "reporter/1", 1, NOW)
     assert queries.open_counts(database) == {"checker": (1, 0), "reporter": (0, 1)}
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from squad.store.rows import Lease, NewTask, Outcome
 from squad.store.writer import Settlement, Writer
+from tests.store import singly
 
 NOW = 1_800_000_000.0
 Make = Callable[..., NewTask]
@@ -26,7 +27,7 @@ def claimed(writer: Writer, task: Make) -> Callable[[int], list[Lease]]:
     def claim(count: int) -> list[Lease]:
         with writer.transaction():
             writer.submit([task() for _ in range(count)], NOW)
-            return writer.claim("a", "a/1", count, NOW)
+            return singly.claim(writer, "a", "a/1", count, NOW)
 
     return claim
 
@@ -36,7 +37,7 @@ Claimed = Callable[[int], list[Lease]]
 
 def settle(writer: Writer, *outcomes: Outcome, worker: str = "a/1", now: float = NOW + 1) -> Settlement:
     with writer.transaction():
-        return writer.settle(worker, "a", outcomes, now, policy)
+        return singly.settle(writer, worker, "a", outcomes, now, policy)
 
 
 def done(lease: Lease, **fields: Any) -> Outcome:
@@ -86,10 +87,10 @@ def test_attempts_until_the_policy_gives_up(writer: Writer, claimed: Claimed, sq
             ("queued", number, now + 10 * number, f"no {number}", None)
         ]
         with writer.transaction():
-            assert writer.claim("a", "a/1", 1, now) == []
+            assert singly.claim(writer, "a", "a/1", 1, now) == []
             now += 10 * number
             assert writer.due(now) == Settlement(woken={"a"})
-            (lease,) = writer.claim("a", "a/1", 1, now)
+            (lease,) = singly.claim(writer, "a", "a/1", 1, now)
         assert (lease.attempt, lease.fence) == (number + 1, number + 1)
     settlement = settle(writer, Outcome(lease.row, lease.fence, kind, now, 7, error="no 3"), now=now)
     assert settlement.ended == [(lease.task_id, lease.task_id, "failed")]
@@ -105,8 +106,8 @@ def test_a_policy_without_delay_makes_ready_at_once(writer: Writer, claimed: Cla
     (lease,) = claimed(1)
     with writer.transaction():
         outcome = Outcome(lease.row, lease.fence, "error", NOW)
-        assert writer.settle("a/1", "a", [outcome], NOW, lambda *_: 0.0) == Settlement([True], woken={"a"})
-        assert writer.claim("a", "a/1", 1, NOW)[0].attempt == 2
+        assert singly.settle(writer, "a/1", "a", [outcome], NOW, lambda *_: 0.0) == Settlement([True], woken={"a"})
+        assert singly.claim(writer, "a", "a/1", 1, NOW)[0].attempt == 2
 
 
 def test_refused_is_dead_at_once(writer: Writer, claimed: Claimed, sql: Sql) -> None:
@@ -142,7 +143,7 @@ def test_stale_outcomes_have_no_effect(writer: Writer, claimed: Claimed, task: M
     first, second = claimed(2)
     with writer.transaction():
         writer.release("a/1", None, "gone", False, NOW, policy)
-        (again,) = writer.claim("a", "a/2", 1, NOW)
+        (again,) = singly.claim(writer, "a", "a/2", 1, NOW)
     before = sql("SELECT * FROM tasks")
     stale = done(first, sends=(task("b"),), state="{}", state_version=0)
     assert settle(writer, stale, done(second)).accepted == [False, False]
@@ -156,7 +157,7 @@ def test_an_earlier_claim_by_the_same_worker_is_stale(writer: Writer, claimed: C
     (first,) = claimed(1)
     with writer.transaction():
         writer.requeue(writer.open_leases(), NOW)
-        (second,) = writer.claim("a", "a/1", 1, NOW)
+        (second,) = singly.claim(writer, "a", "a/1", 1, NOW)
     assert settle(writer, done(first, result="first")).accepted == [False]
     assert sql("SELECT status FROM tasks") == [("running",)]
     assert settle(writer, done(first, result="first"), done(second, result="second")).accepted == [False, True]
@@ -260,7 +261,7 @@ def test_requeue_takes_back_what_nobody_holds(writer: Writer, claimed: Claimed, 
     leases = writer.open_leases()
     assert leases == [(1, 1, "a/1", "a"), (2, 1, "a/1", "a")]
     with writer.transaction():
-        writer.settle("a/1", "a", [Outcome(1, 1, "done")], NOW, policy)
+        singly.settle(writer, "a/1", "a", [Outcome(1, 1, "done")], NOW, policy)
         assert writer.requeue(leases, NOW) == Settlement([False, True], woken={"a"})
     assert sql("SELECT status, attempts FROM tasks ORDER BY id") == [("completed", 1), ("queued", 0)]
     assert writer.open_leases() == []
@@ -284,16 +285,16 @@ def test_ended_and_tree_ended(writer: Writer, claimed: Claimed, task: Make) -> N
     assert writer.ended(root.task_id)
     assert not writer.tree_ended(root.task_id)
     with writer.transaction():
-        (lease,) = writer.claim("b", "b/1", 1, NOW)
-        writer.settle("b/1", "b", [done(lease, sends=(grandchild,))], NOW, policy)
+        (lease,) = singly.claim(writer, "b", "b/1", 1, NOW)
+        singly.settle(writer, "b/1", "b", [done(lease, sends=(grandchild,))], NOW, policy)
     assert not writer.tree_ended(child.task_id)
     with writer.transaction():
-        (lease,) = writer.claim("d", "d/1", 1, NOW)
-        writer.settle("d/1", "d", [Outcome(lease.row, lease.fence, "refused")], NOW, policy)
+        (lease,) = singly.claim(writer, "d", "d/1", 1, NOW)
+        singly.settle(writer, "d/1", "d", [Outcome(lease.row, lease.fence, "refused")], NOW, policy)
     assert writer.tree_ended(child.task_id)  # its sibling is still open
     assert writer.tree_ended(grandchild.task_id)
     assert not writer.tree_ended(root.task_id)
     with writer.transaction():
-        (lease,) = writer.claim("c", "c/1", 1, NOW)
-        writer.settle("c/1", "c", [done(lease)], NOW, policy)
+        (lease,) = singly.claim(writer, "c", "c/1", 1, NOW)
+        singly.settle(writer, "c/1", "c", [done(lease)], NOW, policy)
     assert writer.tree_ended(root.task_id)

@@ -10,6 +10,7 @@ import pytest
 from squad.errors import StoreError
 from squad.store.rows import NewTask, Submitted
 from squad.store.writer import Settlement, Writer
+from tests.store import singly
 
 NOW = 1_800_000_000.25
 Make = Callable[..., NewTask]
@@ -81,7 +82,7 @@ def test_a_bad_row_is_named_and_the_transaction_goes_on(
 def test_not_before_is_kept_only_while_it_lies_ahead(writer: Writer, task: Make) -> None:
     with writer.transaction():
         writer.submit([task(not_before=NOW), task(not_before=NOW - 5), task(not_before=NOW + 10)], NOW)
-        assert len(writer.claim("a", "a/1", 10, NOW)) == 2
+        assert len(singly.claim(writer, "a", "a/1", 10, NOW)) == 2
     assert writer.next_due() == NOW + 10
 
 
@@ -93,7 +94,7 @@ def test_due_makes_delayed_messages_ready(writer: Writer, task: Make) -> None:
         assert writer.due(NOW + 0.5) == Settlement(next_due=NOW + 1)
         assert writer.due(NOW + 2) == Settlement(woken={"a", "b"}, next_due=NOW + 9)
         assert writer.due(NOW + 9) == Settlement(woken={"b"})
-        assert len(writer.claim("b", "b/1", 10, NOW + 9)) == 2
+        assert len(singly.claim(writer, "b", "b/1", 10, NOW + 9)) == 2
 
 
 def test_claims_by_priority_then_age(writer: Writer, task: Make) -> None:
@@ -101,16 +102,16 @@ def test_claims_by_priority_then_age(writer: Writer, task: Make) -> None:
     with writer.transaction():
         writer.submit([late], NOW)
         writer.submit([early, foreign, urgent], NOW)
-        assert [lease.task_id for lease in writer.claim("a", "a/1", 2, NOW)] == [urgent.task_id, late.task_id]
-        assert [lease.task_id for lease in writer.claim("a", "a/2", 5, NOW)] == [early.task_id]
-        assert writer.claim("a", "a/3", 5, NOW) == []
+        assert [lease.task_id for lease in singly.claim(writer, "a", "a/1", 2, NOW)] == [urgent.task_id, late.task_id]
+        assert [lease.task_id for lease in singly.claim(writer, "a", "a/2", 5, NOW)] == [early.task_id]
+        assert singly.claim(writer, "a", "a/3", 5, NOW) == []
 
 
 def test_a_lease_carries_the_message(writer: Writer, task: Make) -> None:
     one = task(payload='{"x": 1}', priority=7, sender="cli", root_id="r")
     with writer.transaction():
         writer.submit([one], NOW)
-        (lease,) = writer.claim("a", "a/1", 1, NOW)
+        (lease,) = singly.claim(writer, "a", "a/1", 1, NOW)
     assert lease == (1, 1, one.task_id, "cli", "t", '{"x": 1}', 7, 1, "r")
     assert writer.open_leases() == [(1, 1, "a/1", "a")]
 

@@ -11,6 +11,7 @@ from squad.store.bulk import Bulk
 from squad.store.rows import Lease, NewTask, Outcome
 from squad.store.settling import Batch
 from squad.store.writer import Writer
+from tests.store import singly
 
 NOW = 1_800_000_000.0
 Make = Callable[..., NewTask]
@@ -30,8 +31,8 @@ def test_rows_keep_their_order_however_many_there_are(writer: Writer, task: Make
     tasks = [task("a", key=f"k{n}") if n % 7 == 3 else task("a") for n in range(count)]
     with writer.transaction():
         writer.submit(tasks, NOW)
-        leases = writer.claim("a", "a/1", 500, NOW)
-        writer.settle("a/1", "a", [done(lease) for lease in leases], NOW, policy)
+        leases = singly.claim(writer, "a", "a/1", 500, NOW)
+        singly.settle(writer, "a/1", "a", [done(lease) for lease in leases], NOW, policy)
     assert [lease.task_id for lease in leases] == [row.task_id for row in tasks]
     assert sql("SELECT task_id FROM tasks WHERE status = 'completed' ORDER BY id") == [(t.task_id,) for t in tasks]
 
@@ -39,7 +40,7 @@ def test_rows_keep_their_order_however_many_there_are(writer: Writer, task: Make
 def test_each_worker_is_given_what_it_takes_in_its_turn(writer: Writer, task: Make, sql: Sql) -> None:
     with writer.transaction():
         writer.submit([task("a", priority=n) for n in (5, 1, 3, 2)] + [task("b")], NOW)
-        given = writer.claim_all({"a": [("a.1", 2), ("a.2", 1), ("a.3", 4), ("a.4", 1)], "b": [("b", 9)], "c": []}, NOW)
+        given = writer.claim({"a": [("a.1", 2), ("a.2", 1), ("a.3", 4), ("a.4", 1)], "b": [("b", 9)], "c": []}, NOW)
     assert {worker: [lease.priority for lease in leases] for worker, leases in given.items()} == {
         "a.1": [1, 2],
         "a.2": [3],
@@ -56,10 +57,10 @@ def test_each_worker_is_given_what_it_takes_in_its_turn(writer: Writer, task: Ma
 def test_ends_of_many_workers(writer: Writer, task: Make, sql: Sql) -> None:
     with writer.transaction():
         writer.submit([task("a"), task("a"), task("b"), task("b")], NOW)
-        given = writer.claim_all({"a": [("a.1", 1), ("a.2", 1)], "b": [("b", 2)]}, NOW)
+        given = writer.claim({"a": [("a.1", 1), ("a.2", 1)], "b": [("b", 2)]}, NOW)
     ((one,), (two,), (three, four)) = given["a.1"], given["a.2"], given["b"]
     with writer.transaction():
-        settlement = writer.settle_all(
+        settlement = writer.settle(
             [
                 Batch("a.1", "a", [done(two), done(one)]),  # the first one is not its own
                 Batch("a.2", "a", [done(two, sends=(task("b", priority=11),))]),  # which cannot be stored
@@ -79,13 +80,13 @@ def test_a_claim_that_was_undone_is_not_remembered(writer: Writer, task: Make, s
     with writer.transaction():
         writer.submit([task("a")], NOW)
     with pytest.raises(KeyError), writer.transaction():
-        (lease,) = writer.claim("a", "a.1", 1, NOW)
+        (lease,) = singly.claim(writer, "a", "a.1", 1, NOW)
         raise KeyError
     with writer.transaction():
         with pytest.raises(KeyError), writer.savepoint():
-            writer.claim("a", "a.1", 1, NOW)
+            singly.claim(writer, "a", "a.1", 1, NOW)
             raise KeyError
-        assert writer.settle("a.1", "a", [done(lease)], NOW, policy).accepted == [False]
+        assert singly.settle(writer, "a.1", "a", [done(lease)], NOW, policy).accepted == [False]
     assert sql("SELECT status, fence FROM tasks") == [("queued", 0)]
     assert writer.depths == {"a": 1}
 
@@ -93,13 +94,13 @@ def test_a_claim_that_was_undone_is_not_remembered(writer: Writer, task: Make, s
 def test_an_end_that_was_undone_can_be_said_again(writer: Writer, task: Make, sql: Sql) -> None:
     with writer.transaction():
         writer.submit([task("a")], NOW)
-        (lease,) = writer.claim("a", "a.1", 1, NOW)
+        (lease,) = singly.claim(writer, "a", "a.1", 1, NOW)
     with pytest.raises(KeyError), writer.transaction():
-        assert writer.settle("a.1", "a", [done(lease)], NOW, policy).accepted == [True]
+        assert singly.settle(writer, "a.1", "a", [done(lease)], NOW, policy).accepted == [True]
         raise KeyError
     assert sql("SELECT messages FROM totals WHERE status = 'completed'") == [(0,)]
     with writer.transaction():
-        assert writer.settle("a.1", "a", [done(lease)], NOW, policy).accepted == [True]
+        assert singly.settle(writer, "a.1", "a", [done(lease)], NOW, policy).accepted == [True]
     assert sql("SELECT messages FROM totals WHERE status = 'completed'") == [(1,)]
 
 
@@ -107,9 +108,9 @@ def test_a_lease_that_was_cancelled_after_its_claim(writer: Writer, task: Make, 
     message = task("a")
     with writer.transaction():
         writer.submit([message], NOW)
-        (lease,) = writer.claim("a", "a.1", 1, NOW)
+        (lease,) = singly.claim(writer, "a", "a.1", 1, NOW)
         writer.cancel(message.task_id, True, NOW)
-        assert writer.settle("a.1", "a", [done(lease)], NOW, policy).accepted == [False]
+        assert singly.settle(writer, "a.1", "a", [done(lease)], NOW, policy).accepted == [False]
     assert sql("SELECT status FROM tasks") == [("cancelled",)]
     assert sql("SELECT status FROM totals WHERE messages = 1") == [("cancelled",)]
 

@@ -14,6 +14,7 @@ from squad.config.schema import StoreConfig
 from squad.store import migrations
 from squad.store.rows import NewTask, Outcome
 from squad.store.writer import Writer
+from tests.store import singly
 
 Sql = Callable[..., list[Any]]
 NOW = 1_800_000_000.0
@@ -98,8 +99,10 @@ def test_life_goes_on(version_1: Path, sql: Sql) -> None:
         with writer.transaction():
             writer.submit([NewTask("m8", "cli", "a", "t", "{}"), NewTask("m9", "cli", "a", "t", "{}", key="k1")], NOW)
             assert sql("SELECT seq FROM sqlite_sequence WHERE name = 'tasks'") == [(7,)]
-            (lease,) = writer.claim("a", "a/1", 1, NOW)
-            writer.settle("a/1", "a", [Outcome(2, 3, "done"), Outcome(lease.row, lease.fence, "error")], NOW, no_more)
+            (lease,) = singly.claim(writer, "a", "a/1", 1, NOW)
+            singly.settle(
+                writer, "a/1", "a", [Outcome(2, 3, "done"), Outcome(lease.row, lease.fence, "error")], NOW, no_more
+            )
     assert sql("SELECT id FROM tasks WHERE task_id = 'm8'") == [(8,)]  # 7 was given once already
     assert sql("SELECT task_row, number, final FROM attempts WHERE id > 4") == [(lease.row, 1, 1)]
     with closing(sqlite3.connect(version_1)) as raw:

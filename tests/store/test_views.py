@@ -9,6 +9,7 @@ import pytest
 
 from squad.store.rows import NewTask, Outcome
 from squad.store.writer import Writer
+from tests.store import singly
 
 NOW = 1_800_000_000.0
 Make = Callable[..., NewTask]
@@ -22,9 +23,9 @@ def busy(writer: Writer, task: Make) -> Writer:
         writer.submit([task("a", task_id=f"done {number}") for number in range(4)], NOW)
         outcomes = [
             Outcome(lease.row, lease.fence, "done" if lease.row < 4 else "refused", NOW + 1, 10 * lease.row)
-            for lease in writer.claim("a", "a/1", 4, NOW)
+            for lease in singly.claim(writer, "a", "a/1", 4, NOW)
         ]
-        writer.settle("a/1", "a", outcomes, NOW + 2, lambda *_: None)
+        singly.settle(writer, "a/1", "a", outcomes, NOW + 2, lambda *_: None)
         writer.submit([task("a", priority=priority) for priority in range(1, 11)], NOW)
         writer.submit([task("b", priority=2, not_before=NOW + 60)], NOW)
     return writer
@@ -44,9 +45,10 @@ def test_bottlenecks_are_a_hundred(writer: Writer, task: Make, sql: Sql) -> None
     with writer.transaction():
         writer.submit([task() for _ in range(120)], NOW)
         outcomes = [
-            Outcome(lease.row, lease.fence, "done", NOW, lease.row) for lease in writer.claim("a", "a/1", 120, NOW)
+            Outcome(lease.row, lease.fence, "done", NOW, lease.row)
+            for lease in singly.claim(writer, "a", "a/1", 120, NOW)
         ]
-        writer.settle("a/1", "a", outcomes, NOW, lambda *_: None)
+        singly.settle(writer, "a/1", "a", outcomes, NOW, lambda *_: None)
     assert sql("SELECT duration_ms FROM bottlenecks") == [(duration,) for duration in range(120, 20, -1)]
 
 

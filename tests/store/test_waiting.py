@@ -16,6 +16,7 @@ from squad.store.database import open_reader
 from squad.store.holds import KEY, Holds, Pause
 from squad.store.rows import NewTask, Outcome
 from squad.store.writer import Writer
+from tests.store import singly
 
 NOW = 1_800_000_000.0
 Make = Callable[..., NewTask]
@@ -40,7 +41,7 @@ def test_who_has_what(writer: Writer, database: Database, task: Make) -> None:
     rows = [task(), task(), task("b")]
     with writer.transaction():
         writer.submit(rows, NOW)
-        writer.claim("a", "a.1", 2, NOW + 1)
+        singly.claim(writer, "a", "a.1", 2, NOW + 1)
     found = waiting.look(database, rows[1].task_id, NOW + 2)
     assert [(lease.task_id, lease.worker, lease.fence) for lease in found.claimed] == [
         (row.task_id, "a.1", 1) for row in rows[:2]
@@ -56,15 +57,15 @@ def test_the_rate_is_that_of_the_last_minutes(writer: Writer, database: Database
         task_id = one.task_id
         with writer.transaction():
             writer.submit([one, task("b")], NOW + second)
-            (lease,) = writer.claim("a", "a.1", 1, NOW + second)
+            (lease,) = singly.claim(writer, "a", "a.1", 1, NOW + second)
             done = Outcome(lease.row, lease.fence, "done", NOW + second, 1, result="{}")
-            writer.settle("a.1", "a", [done], NOW + second, lambda *_: None)
+            singly.settle(writer, "a.1", "a", [done], NOW + second, lambda *_: None)
     found = waiting.look(database, task_id, NOW + 450)
     assert (found.per_minute, found.seconds) == (6.0, 50.0)
     assert waiting.look(database, task_id, NOW + 5000).per_minute is None
     with writer.transaction():
-        (lease,) = writer.claim("b", "b.1", 1, NOW + 900)
-        writer.settle("b.1", "b", [Outcome(lease.row, lease.fence, "done", NOW, 1)], NOW + 900, lambda *_: None)
+        (lease,) = singly.claim(writer, "b", "b.1", 1, NOW + 900)
+        singly.settle(writer, "b.1", "b", [Outcome(lease.row, lease.fence, "done", NOW, 1)], NOW + 900, lambda *_: None)
     few = waiting.look(database, lease.task_id, NOW + 905)  # one in 5 s makes no 12 a minute
     assert (few.per_minute, few.seconds) == (1.0, 60.0)
 
@@ -75,9 +76,9 @@ def test_its_last_failure_and_what_is_on_hold(writer: Writer, database: Database
     with writer.transaction():
         writer.submit([one], NOW)
         for error in ("first", "last"):
-            (lease,) = writer.claim("a", "a.1", 1, NOW)
-            writer.settle(
-                "a.1", "a", [Outcome(lease.row, lease.fence, "error", NOW, 1, error=error)], NOW, lambda *_: 0.0
+            (lease,) = singly.claim(writer, "a", "a.1", 1, NOW)
+            singly.settle(
+                writer, "a.1", "a", [Outcome(lease.row, lease.fence, "error", NOW, 1, error=error)], NOW, lambda *_: 0.0
             )
             writer.due(NOW + 1)
         writer.put([(KEY, holds.text())], NOW)

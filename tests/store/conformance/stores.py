@@ -13,6 +13,7 @@ from squad.store.queries import Detail, message
 from squad.store.rows import Lease, NewTask, Outcome
 from squad.store.settlement import Settlement
 from squad.store.writer import Writer
+from tests.store import singly
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 
@@ -60,11 +61,11 @@ class Store:
 
     def claim(self, recipient: str = "a", limit: int = 10, *, worker: str = "a.1", now: float = NOW) -> list[Lease]:
         with self.backend.transaction():
-            return self.backend.claim(recipient, worker, limit, now)
+            return singly.claim(self.backend, recipient, worker, limit, now)
 
     def settle(self, *outcomes: Outcome, worker: str = "a.1", agent: str = "a", now: float = NOW + 1) -> Settlement:
         with self.backend.transaction():
-            return self.backend.settle(worker, agent, outcomes, now, three_attempts)
+            return singly.settle(self.backend, worker, agent, outcomes, now, three_attempts)
 
     def due(self, now: float) -> Settlement:
         with self.backend.transaction():

@@ -6,6 +6,7 @@ import pytest
 
 from squad.errors import StoreError
 from squad.store.rows import Outcome
+from tests.store import singly
 from tests.store.conformance.stores import NOW, Store, done, ended, task, three_attempts
 
 
@@ -63,7 +64,7 @@ def test_nothing_is_changed_outside_a_transaction_and_none_nests(store: Store) -
     with pytest.raises(RuntimeError):
         store.backend.submit([task()], NOW)
     with pytest.raises(RuntimeError):
-        store.backend.claim("a", "a.1", 1, NOW)
+        singly.claim(store.backend, "a", "a.1", 1, NOW)
     with store.backend.transaction(), pytest.raises(RuntimeError), store.backend.transaction():
         raise AssertionError("unreachable")
 

@@ -19,6 +19,7 @@ from squad.store.rows import NewTask, Outcome
 from squad.store.upkeep import Upkeep, copying, latest
 from squad.store.writer import Writer
 from tests.cli.a_store import Story
+from tests.store import singly
 
 
 @pytest.fixture
@@ -56,10 +57,10 @@ def test_a_copy_under_load_is_of_one_moment(upkeep: Upkeep, path: Path, target: 
             ready.set()
             while not ended.is_set():
                 with writer.transaction():
-                    (lease,) = writer.claim("a", "a/1", 1, 1.0)
+                    (lease,) = singly.claim(writer, "a", "a/1", 1, 1.0)
                     send = NewTask(new_id(), "a", "a", "t", '{"text": "%s"}' % ("x" * 2000))
                     outcome = Outcome(lease.row, lease.fence, "done", 1.0, 1, "null", sends=(send,))
-                    writer.settle("a/1", "a", [outcome], 1.0, lambda *_: None)
+                    singly.settle(writer, "a/1", "a", [outcome], 1.0, lambda *_: None)
 
     ready = threading.Event()
     thread = threading.Thread(target=work)
