@@ -10,8 +10,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # The machines that run this are slow now and then; a deadline for each example would measure them, not us.
-settings.register_profile("squad", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fuzz", settings.get_profile("squad"), max_examples=2000)  # --hypothesis-profile fuzz
+# The examples of the default run are always the same, so that it judges a change and not the day's luck; new ones are
+# looked for by --hypothesis-profile explore, and for long by --hypothesis-profile fuzz.
+settings.register_profile(
+    "squad", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True, database=None
+)
+settings.register_profile("explore", settings.get_profile("squad"), derandomize=False)
+settings.register_profile("fuzz", settings.get_profile("explore"), max_examples=2000)
 settings.load_profile("squad")
 
 # Where a shell runs this in the background, Ctrl-C is ignored, and whatever the tests start would inherit that.
