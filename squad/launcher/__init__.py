@@ -10,6 +10,7 @@ root or Thespian's admin dies, shows the logs, and ends everything when it is to
     running    the launcher's life
     roots      the actor tree that it starts and watches
     signals    what it is told meanwhile
+    service    what a service manager is told
     stream     the logs on standard output
     printed    what a squad in the background prints, kept to a size
     processes  the mark of a squad's processes: finding them, ending them

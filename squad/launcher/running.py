@@ -24,6 +24,7 @@ from squad.launcher.plan import Plan
 from squad.launcher.printed import Printed
 from squad.launcher.program import output, say
 from squad.launcher.roots import Roots
+from squad.launcher.service import Service
 from squad.launcher.signals import Interrupted, Signals
 from squad.launcher.stream import Stream
 from squad.launcher.warden import Warden
@@ -34,6 +35,7 @@ _LONGEST_PAUSE = 10.0
 _HEALTHY = 60.0  # seconds of life after which the next pause is the first again
 _BEYOND_GRACE = 4.0  # seconds more than handlers are given, for the rest of the tree to end in order
 _AT_ONCE = 2.0  # seconds for a tree that is told to stop at once
+_CLOSING = 10.0  # seconds more for the rest: what is said to whoever waits for the end
 _LAST_WORDS = 1.0  # seconds for a slow terminal to take the end of the logs
 
 
@@ -52,6 +54,7 @@ class Launcher:
         self._warden: Warden | None = None
         self._stream: Stream | None = None
         self._printed: Printed | None = None
+        self._service = Service(self._home, os.environ)
 
     def run(self) -> int:
         """The exit status: 0 once it has stopped because it was told to. Raises StartError if it never got to run."""
@@ -114,6 +117,7 @@ class Launcher:
             died = self._start(generation) or self._watch()
             if self._stops:
                 return
+            self._service.starting_again()
             self._end_tree()
             if time.monotonic() - began > _HEALTHY:
                 pause = _FIRST_PAUSE
@@ -171,8 +175,13 @@ class Launcher:
                 poll.register(descriptor, events)
         if self._printed is not None:
             limits.append(self._printed.due - time.monotonic())
+        if self._service.descriptor is not None:
+            poll.register(self._service.descriptor, select.POLLIN)
+        if self._service.due is not None:
+            limits.append(self._service.due - time.monotonic())
         poll.poll(max(0.0, min(limits)) * 1000 if limits else None)
         self._heed_signals()
+        self._service.attend()
         if self._printed is not None:
             self._printed.attend()
         if self._stream is not None:
@@ -202,6 +211,7 @@ class Launcher:
         else:
             self._log.info("stopping at once (%s)", number.name)
             grace, self._end_by = 0.0, min(self._end_by or now + _AT_ONCE, now + _AT_ONCE)
+        self._service.stopping(self._end_by - now + _CLOSING)
         with contextlib.suppress(OSError):  # a full disk does not keep it from stopping
             self._write_lock()
         if self._roots is None:
