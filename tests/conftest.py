@@ -19,9 +19,11 @@ settings.register_profile("explore", settings.get_profile("squad"), derandomize=
 settings.register_profile("fuzz", settings.get_profile("explore"), max_examples=2000)
 settings.load_profile("squad")
 
-# Where a shell runs this in the background, Ctrl-C is ignored, and whatever the tests start would inherit that.
+# Under a shell in the background, or nohup, these are ignored, and what the tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
