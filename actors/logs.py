@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FOLDER = "logs"
 SUFFIX = ".jsonl"
+_EVERY = 1.0  # seconds between two looks whether somebody else has moved or cut the file
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -59,11 +60,13 @@ def _file_name(name: str) -> str:
 class _JsonLines(RotatingFileHandler):
     """Writes each record as one line of ASCII JSON, which no terminal takes for an order.
 
-    RotatingFileHandler formats each record twice and asks the file system about each; this one counts its bytes.
+    RotatingFileHandler formats each record twice and asks the file system about each; this one counts its bytes. Once a
+    second at most it looks whether another program, such as logrotate, has moved the file away or cut it.
     """
 
     def __init__(self) -> None:
         self._pid = self._size = 0
+        self._looked = 0.0  # seconds since the epoch
         self._failing = False
         super().__init__(os.devnull, encoding="utf-8", delay=True)
 
@@ -87,6 +90,9 @@ class _JsonLines(RotatingFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
         line = self.format(record) + "\n"
         try:
+            if not 0 <= record.created - self._looked < _EVERY:
+                self._look()
+                self._looked = record.created
             # A fork that has not configured its own logs yet may write here, but only the owner turns the file over.
             if self._size and self._size + len(line) > self.maxBytes and record.process == self._pid:
                 self._turn_over()
@@ -99,6 +105,21 @@ class _JsonLines(RotatingFileHandler):
         else:
             self._size += len(line)
             self._failing = False
+
+    def _look(self) -> None:
+        """Write to the file that has the name now, and know its size."""
+        if self.stream is None:
+            return
+        ours = os.fstat(self.stream.fileno())
+        try:
+            named = os.stat(self.baseFilename)  # noqa: PTH116 - a path object would be made for each look
+        except FileNotFoundError:
+            named = None
+        if named is not None and (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino):
+            self._size = named.st_size
+        else:
+            self.stream.close()
+            self.stream = self._open()
 
     def _turn_over(self) -> None:
         if self.backupCount:

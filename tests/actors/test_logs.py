@@ -104,6 +104,39 @@ def test_rotation_bounds_size_and_number_and_loses_nothing_else(tmp_path: Path) 
     assert len(kept) > 30
 
 
+def test_a_file_that_another_program_moves_away_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As logrotate does it without copytruncate."""
+    logs.configure(tmp_path, "scanner", settings())
+    logging.getLogger().info("before")
+    file = tmp_path / "logs" / "scanner.jsonl"
+    file.rename(tmp_path / "moved")
+    _a_second_later(monkeypatch)
+    logging.getLogger().info("after")
+    logging.getLogger().info("at once")
+    assert [line["message"] for line in lines(tmp_path / "moved")] == ["before"]
+    assert [line["message"] for line in lines(file)] == ["after", "at once"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_file_that_another_program_cuts_counts_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As logrotate does it with copytruncate."""
+    logs.configure(tmp_path, "scanner", settings(max_size=1000))
+    for _ in range(5):
+        logging.getLogger().info("x" * 60)
+    file = tmp_path / "logs" / "scanner.jsonl"
+    os.truncate(file, 0)
+    _a_second_later(monkeypatch)
+    for number in range(5):
+        logging.getLogger().info("%d %s", number, "x" * 60)
+    assert [line["message"][0] for line in lines(file)] == list("01234")
+    assert not file.with_name("scanner.jsonl.1").exists()
+
+
+def _a_second_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 1.5)
+
+
 def test_with_nothing_to_keep_the_file_begins_anew(tmp_path: Path) -> None:
     logs.configure(tmp_path, "scanner", settings(max_size=1000, keep=0))
     for number in range(100):
