@@ -16,6 +16,7 @@ _EXPECTED = {
     "string_type": "text",
     "int_type": "a whole number",
     "float_type": "a number",
+    "bool_type": "true or false",
     "model_type": "a mapping",
     "dict_type": "a mapping",
     "list_type": "a list",
@@ -32,6 +33,7 @@ _TO_ADD = {
     "cron": 'add cron: "0 9 * * 1" for Mondays at 9',
     "recipient": "add recipient: with the name of an agent or a convoy",
     "type": "add type: with the name of a message type",
+    "kind": "add kind: otlp, or kind: langfuse",
 }
 
 
@@ -107,7 +109,7 @@ def _unknown_key(loc: Loc) -> tuple[str, str]:
     what = f"{dotted(around)} has no key {key!r}" if around else f"there is no key {key!r}"
     near = did_you_mean(key, keys)
     if not near and (elsewhere := [path for path in _all_keys(SquadConfig) if path.rpartition(".")[2] == key]):
-        near = f"it belongs in {elsewhere[0].rpartition('.')[0]}"
+        near = f"it belongs in {elsewhere[0].rpartition('.')[0] or 'the file itself, outside all sections'}"
     return what, near or "the keys here are " + ", ".join(keys)
 
 
@@ -130,6 +132,6 @@ def _all_keys(section: type[Section], prefix: str = "") -> list[str]:
     for key, field in zip(keys_of(section), section.model_fields.values(), strict=True):
         paths.append(prefix + key)
         if inner := section_in(field.annotation):
-            name = "NAME." if key in ("agents", "convoys", "schedules", "types") else ""
+            name = "NAME." if key in ("agents", "convoys", "schedules", "types", "exporters", "rules", "sinks") else ""
             paths += _all_keys(inner, f"{prefix}{key}.{name}")
     return paths

@@ -117,6 +117,10 @@ class StartError(SquadError):
     pass
 
 
+class ServiceError(SquadError):
+    """The service manager could not be told, or refused."""
+
+
 class CommandFailedError(SquadError):
     pass
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -86,3 +88,33 @@ def test_the_declared_packages_are_the_folders_with_modules() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     there = {str(Path(name).parent).replace("/", ".") for name in files() if name.endswith(".py")}
     assert set(declared) == there
+
+
+def test_the_installed_wheel_runs_the_squad_that_comes_with_it(built: Path, tmp_path: Path) -> None:
+    """In an environment of its own, in an empty folder, as who has never seen the repository."""
+    (wheel,) = built.glob("squad_runtime-*.whl")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SQUAD_H", "PYTHON"))}
+
+    def run(*command: str | Path) -> str:
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run(sys.executable, "-m", "venv", "own")
+    run(tmp_path / "own" / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
+    squad = tmp_path / "own" / "bin" / "squad"
+    assert run(squad, "--version").startswith("squad ")
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "one.py").write_text("import os\n\n\ndef one():\n    return 1\n")
+    run(squad, "start", "--detach")
+    try:
+        payload = json.dumps({"path": str(tmp_path / "code")})
+        run(squad, "send", "scanner", "scan", "--data", payload, "--wait-tree", "--timeout", "60s")
+        (scanned,) = json.loads(run(squad, "message", "list", "--agent", "scanner", "-o", "json"))["messages"]
+        assert scanned["status"] == "completed"
+        loaded = run(tmp_path / "own" / "bin" / "python", "-c", "import squad.actors; print(squad.actors.__file__)")
+        assert loaded.startswith(str(tmp_path / "own"))
+    finally:
+        run(squad, "stop")

@@ -55,6 +55,7 @@ SECTIONS = {
     },
     "Upkeep": {
         "maintenance": "squad.cli.maintenance",
+        "service": "squad.cli.service",
     },
     "Configuration": {
         "config": "squad.cli.configuration",
