@@ -35,14 +35,14 @@ _FOLDER = click.Path(path_type=Path, resolve_path=True)
     examples=[
         "squad service install --config squad.yaml",
         "squad service show --config squad.yaml",
-        "sudo squad service install --system --run-as audit --config /srv/audit/squad.yaml",
+        "squad service install --system --run-as audit --config /srv/audit/squad.yaml",
         "squad service remove",
     ],
 )
 def command() -> None:
-    """Have systemd run a squad: from the start of the machine, and again after a crash.
+    """Have systemd run a squad as a service.
 
-    docs/deployment.md tells about it, and about containers.
+    From the start of the machine on, and again after a crash. docs/deployment.md tells about it, and about containers.
     """
 
 

@@ -43,7 +43,8 @@ def test_from_before_the_first_start_to_the_repair_of_a_killed_one(squad: Runnin
         squad.wait(task)
         left = int(squad.task(task)["result"])
         [warden] = [pid for pid, title in squad.processes().items() if title == "squad: warden"]
-        squad.signal(warden, signal.SIGKILL)  # which would end it
+        squad.launcher.send_signal(signal.SIGSTOP)  # it would start another
+        squad.signal(warden, signal.SIGKILL)  # which would end what is left
         squad.stop(signal.SIGKILL)
         killed = examined(squad, status=1)
         assert killed["running"]["what"] == "no squad runs here"
