@@ -52,8 +52,6 @@ _ASK, _LATE = "ask", "late"
 class AgentActor(Asked):
     """One process of an agent or a convoy."""
 
-    _outbox: Outbox
-
     def __init__(self) -> None:
         super().__init__()
         self._window = Window()
@@ -118,6 +116,7 @@ class AgentActor(Asked):
             log=logs.logger(self._spec.name),
             clock=self.clock,
             find_type=self._vocabulary.find,
+            traced=bool(self._config.exporters),
         )
         self._runner = Runner(
             self._make_agent,

@@ -63,6 +63,8 @@ class Asked(Actor):
         for name in self._recipients.keys() - msg.recipients.keys():
             del self._recipients[name]
         self._vocabulary.forget()
+        if self._runner is not None:
+            self._runner.traced = msg.traced
         self.log_to(self._home, self._spec.name, msg.logging)
 
     @receives(Share)

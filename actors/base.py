@@ -20,7 +20,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn, TypeVar
@@ -127,6 +127,19 @@ class Actor(thespian.Actor):  # type: ignore[misc]
             self.tell(address, first)
         return Spawned(address, self._myRef.newest_child_pid)
 
+    def spawn_all(self, births: Sequence[tuple[type[Actor], object]]) -> list[Spawned]:
+        """As ``spawn`` for each (class, first message); they are forked one right after the other.
+
+        Whatever this process writes to between two forks it has from then on for itself, and so has the earlier child.
+        """
+        myself = self._myRef
+        if not hasattr(myself, "hold_births"):  # another base than ours
+            return [self.spawn(*birth) for birth in births]
+        myself.hold_births()
+        addresses = [self.spawn(*birth).address for birth in births]
+        pids = myself.fork_held()
+        return [Spawned(address, pids.get(address.addressDetails.addressInstanceNum)) for address in addresses]
+
     def after(self, seconds: float, token: Any) -> None:
         """Have ``on_timer(token)`` called in so many seconds."""
         self.wakeupAfter(timedelta(seconds=seconds), payload=token)
@@ -158,6 +171,10 @@ class Actor(thespian.Actor):  # type: ignore[misc]
         self._watch = thespian.ThespianWatch([self._posts.fileno()])
         self._myRef.transport.set_watch(self._watch.filenos)
         self._guarded(self.started)
+
+    def close(self) -> None:
+        """Close what ``begin`` has opened; for an actor that does not end with its process."""
+        self._posts.abandon()
 
     def receiveMessage(self, msg: Any, sender: Address) -> Any:  # noqa: N802 - Thespian's name
         """Thespian's entry. Nothing escapes, or it would handle the message again; the watch is always kept."""

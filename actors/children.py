@@ -18,7 +18,7 @@ from squad.actors.restarts import RestartBudget
 from squad.config.schema import AgentConfig, ConvoyConfig
 from squad.ids import new_id
 
-Kind = Literal["storage", "monitor", "gateway", "scheduler", "agent", "worker"]
+Kind = Literal["storage", "monitor", "gateway", "scheduler", "exporter", "agent", "worker"]
 Cause = Literal[
     "crash",  # it died by itself
     "hung",  # it was silent for too long
@@ -27,7 +27,7 @@ Cause = Literal[
     "timeout",  # its handler ran for too long: it left on purpose, which spends no restart
 ]
 """The class of a failure that ended a process."""
-CORE: tuple[Kind, ...] = ("storage", "monitor", "gateway", "scheduler")
+CORE: tuple[Kind, ...] = ("storage", "monitor", "gateway", "scheduler", "exporter")
 AfterExit = Literal[
     "by budget",  # as its restart type and budget say
     "again",  # at once: somebody asked for it
@@ -49,6 +49,11 @@ class ChildSpec:
     @property
     def core(self) -> bool:
         return self.kind in CORE
+
+    @property
+    def vital(self) -> bool:
+        """The squad cannot do without it. An exporter that crashes again and again is left alone instead."""
+        return self.core and self.kind != "exporter"
 
     @property
     def stateful(self) -> bool:
@@ -87,6 +92,7 @@ class Child:
     memory_bytes: int | None = None
     after_exit: AfterExit = "by budget"
     throttled: bool = False  # its send rate is used up
+    failed: bool = False  # its last process ended by a failure, and it has not been ready since
     finished: bool = False  # it ended in good order because its work is done
     leaving: str = ""  # why it ends on purpose; then its end is no crash
     killed_for: str = ""  # why we ended it
@@ -128,6 +134,7 @@ class Child:
         if state == self.state:
             return
         self.state, self.since = state, time.time()
+        self.failed = self.failed and not self.ready
         if self.up_since is not None and not self.ready:
             self.up_seconds += now - self.up_since
             self.up_since = None
@@ -139,8 +146,11 @@ class Child:
         if self.first is None:
             return None
         now = time.monotonic()
-        up = self.up_seconds + (0.0 if self.up_since is None else now - self.up_since)
-        return 100.0 * up / max(now - self.first, 1e-9)
+        return 100.0 * self.up_until(now) / max(now - self.first, 1e-9)
+
+    def up_until(self, now: float) -> float:
+        """Seconds in which it was ready so far."""
+        return self.up_seconds + (0.0 if self.up_since is None else now - self.up_since)
 
     def gone(self) -> bool:
         """Whether its process has ended. It is our own child: until it is reaped its pid is nobody else's."""

@@ -43,6 +43,7 @@ CANCELLED, STOPPED = "cancelled", "stopped"  # what a command may be ended for, 
 _PROBLEMS_NAMED = 20  # of the messages that a command writes
 _SHOWN = 200  # characters of its last words in the first line of an error
 _MARK = "SQUAD_MARK"
+TRACE = "TRACEPARENT"  # the variable in which programs pass on which trace they belong to
 _OPTIONS = ("priority", "delay", "at", "ttl", "key", "reply_to", "reply_timeout")
 
 
@@ -121,7 +122,7 @@ class CommandAgent(Agent):
                 program=self._program,
                 arguments=arguments,
                 directory=self._directory,
-                environment={**self._environment, TASK: label},
+                environment={**self._environment, TASK: label, **({TRACE: ctx.traceparent} if ctx.traced else {})},
                 input=self._input(fields, ctx),
                 timeout=self.settings.timeout,
                 output_limit=self.settings.output_limit,

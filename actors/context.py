@@ -10,12 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from squad.actors import sending
+from squad import trace
+from squad.actors import sending, tracing
 from squad.actors.bucket import TokenBucket
 from squad.clock import SYSTEM, Clock
 from squad.errors import ConfigError, Problem, RateLimitError, RefusedError
 from squad.ids import new_id
 from squad.messages import MessageType, type_of
+from squad.metrics import MOST_VALUES, Kind, Own
 from squad.store.rows import Lease, NewTask
 
 FindType = Callable[[str, str], MessageType | None]
@@ -79,8 +81,8 @@ class StateCell:
 class Context:
     """One message's handling: what is known about it, and what the handler may do.
 
-    Whatever ``send`` sends and whatever is changed in ``state`` takes effect together with the message's completion, in
-    one transaction, or not at all.
+    Whatever ``send`` sends, ``metric`` records and is changed in ``state`` takes effect together with the message's
+    completion, in one transaction, or not at all.
     """
 
     def __init__(  # noqa: PLR0913 - one object gathers what a handler may use
@@ -97,11 +99,15 @@ class Context:
         max_payload: int,
         clock: Clock = SYSTEM,
         find_type: FindType = nowhere,
+        traced: bool = False,
+        own: Own | None = None,
     ) -> None:
         self.agent = agent
         self.home = home
         self.log = log
         self.sends: list[NewTask] = []
+        self.metrics: list[tuple[str, Kind, float]] = []
+        self._own = own or Own()
         self.finished = False
         self._lease = lease
         self._recipients = recipients
@@ -112,6 +118,8 @@ class Context:
         self._max_payload = max_payload
         self._clock = clock
         self._find_type = find_type
+        self.traced = traced  # whether this message's trace is sent somewhere
+        self.tracing = tracing.begin(self._place) if traced else None
 
     @property
     def type(self) -> str:
@@ -134,6 +142,15 @@ class Context:
     def attempt(self) -> int:
         """1 for the first. Crashes, errors and time-outs count; being given back does not."""
         return self._lease.attempt
+
+    @property
+    def traceparent(self) -> str:
+        """This message's place in its trace, as W3C Trace Context writes it: what the handler calls elsewhere can be
+        given it, and then belongs to the same trace."""
+        return self._place().text()
+
+    def _place(self) -> trace.Parent:
+        return trace.context_of(self._lease.task_id, self._lease.root_id, self._lease.traceparent)
 
     @property
     def cancelled(self) -> bool:
@@ -210,9 +227,16 @@ class Context:
             expires_at=expires_at,
             reply_to=asked,
             reply_timeout=patience,
+            traceparent=self._passed_on(),
         )
         self.sends.append(task)
         return task.task_id
+
+    def _passed_on(self) -> str | None:
+        """What a message that is sent now carries of the trace."""
+        if self.tracing is not None and (inner := self.tracing.inner()) is not None:
+            return inner
+        return None if self._lease.traceparent is None else trace.inherited(self.message_id, self._lease.traceparent)
 
     def _encoded(self, recipient: str, name: str, payload: Mapping[str, Any], problems: list[Problem]) -> str:
         """JSON text of the payload; what is wrong with it goes to ``problems``."""
@@ -233,6 +257,19 @@ class Context:
         else:
             return text
         return ""
+
+    def metric(self, name: str, value: float, kind: Kind = "histogram") -> None:
+        """Record a metric of the agent's own when this handler ends well.
+
+        ``kind``: ``histogram`` for values of which percentiles are wanted, ``counter`` for what adds up (``value`` is
+        how much more), ``gauge`` for a reading. Names are lower-case letters, digits and ``_``, at most 100 for an
+        agent, each of one kind. Raises ValueError for a bad name, value or kind, and for more than 1000 values in one
+        message.
+        """
+        number = self._own.check(name, value, kind)
+        if len(self.metrics) >= MOST_VALUES:
+            raise ValueError(f"one message records at most {MOST_VALUES} values of metrics: add them up before")
+        self.metrics.append((name, kind, number))
 
     def finish(self) -> None:
         """End the agent in good order once this message is settled: its work is done.

@@ -23,6 +23,11 @@ class Gathering:
     def put(self, item: Any) -> None:
         self._arrived.put(item)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something has arrived that is in no batch yet."""
+        return not self._arrived.empty()
+
     def committed(self, now: float) -> None:
         """The last batch is dealt with; ``now`` is monotonic."""
         self._committed_at = now

@@ -10,10 +10,10 @@ from squad.config.classes import resolve
 from squad.config.schema import SquadConfig
 from squad.config.types import declared_types
 from squad.messages import MessageType, type_of
-from squad.notices import Quarantined
+from squad.notices import Alert, Bottlenecks, Quarantined
 from squad.replies import Reply
 
-BUILT_IN: dict[str, MessageType] = {kind.name: kind for kind in (type_of(Reply), type_of(Quarantined))}
+BUILT_IN: dict[str, MessageType] = {kind.name: kind for kind in map(type_of, (Reply, Quarantined, Alert, Bottlenecks))}
 """Types that an agent may handle and that nobody declares."""
 
 

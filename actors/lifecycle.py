@@ -15,7 +15,7 @@ from typing import Any
 
 from squad.actors import blackbox
 from squad.actors.base import Actor
-from squad.actors.children import CORE, Child, ChildSpec, Convoy, convoy_key
+from squad.actors.children import CORE, Child, ChildSpec, Convoy, Kind, convoy_key
 from squad.actors.groups import Group, group_of
 from squad.actors.host import Host
 from squad.actors.journal import Journal, Notice
@@ -52,12 +52,12 @@ class Lifecycle(Table):
         self._turns = Turns(self.children, self.obstacles, self.start)
         self._in_hand = blackbox.inherit(self.hands)
         for kind in CORE:
-            if kind != "scheduler":
+            if kind not in ("scheduler", "exporter"):
                 self._add(ChildSpec(kind, kind))
-        self.fit_scheduler()
+        self.fit_core()
         self.regroup()
         for name in config.recipients:
-            self.declare(name, stopped=only is not None and name not in only)
+            self.declare(name, stopped=only is not None and name not in {*only, *config.notifiers})
         for notice in self._past.owed():
             self._tell(notice)
 
@@ -65,20 +65,22 @@ class Lifecycle(Table):
 
     def declare(self, name: str, *, stopped: bool = False) -> None:
         """Enter an agent or a convoy of the configuration into the table. ``start_waiting`` starts it."""
-        if name in self.config.agents:
-            child = self._add(ChildSpec(name, "agent", name, self.config.agents[name]))
+        if name not in self.config.convoys:
+            child = self._add(ChildSpec(name, "agent", name, self.config.recipients[name]))
             self._past.enter(child, "stopped" if stopped else "waiting")
         else:
             settings = self.config.convoys[name]
             stopped = stopped and not self._past.was_started(name)
             self.convoys[name] = Convoy(name, settings, settings.min, stopped=stopped)
 
-    def fit_scheduler(self) -> None:
-        """There is a scheduler exactly while the configuration has schedules."""
-        if not self.config.schedules:
-            self.remove("scheduler")
-        elif "scheduler" not in self.children:
-            self._add(ChildSpec("scheduler", "scheduler")).become("waiting")
+    def fit_core(self) -> None:
+        """There is a scheduler exactly while something is sent by the clock, and an exporter while it has those."""
+        wanted: dict[Kind, bool] = {"scheduler": self.config.timed, "exporter": bool(self.config.exporters)}
+        for kind, there in wanted.items():
+            if not there:
+                self.remove(kind)
+            elif kind not in self.children:
+                self._add(ChildSpec(kind, kind)).become("waiting")
 
     def regroup(self) -> None:
         """Take up the groups of the configuration; a group that stays keeps its history."""
@@ -102,10 +104,22 @@ class Lifecycle(Table):
 
     # -- starts -----------------------------------------------------------------------------------------------------
 
-    def start(self, child: Child) -> None:
-        """Start its process now, whatever it should wait for."""
-        if child.running or (self.stopping and child is not self.storage):
-            return
+    def start(self, *children: Child) -> None:
+        """Start their processes now, whatever they should wait for."""
+        due = [each for each in children if not each.running and (not self.stopping or each is self.storage)]
+        spawned = self._host.spawn_all([(self._actors[child.spec.kind], self._begin(child)) for child in due])
+        for child, (address, pid) in zip(due, spawned, strict=True):
+            child.address, child.pid = address, pid
+            child.spawned, child.created = time.monotonic(), time.time()
+            if pid is None:
+                self._not_forked(child)
+                continue
+            self._unforked.pop(child.name, None)
+            if not child.spec.core:
+                self._turns.began(child)
+
+    def _begin(self, child: Child) -> Begin:
+        """Its first message."""
         child.forget_process()
         child.become("starting")
         extra: dict[str, Any] = {}
@@ -117,15 +131,7 @@ class Lifecycle(Table):
             extra["recipients"] = self.recipients
             if child.spec.kind == "worker":
                 extra["share"] = self.convoys[child.spec.recipient].size
-        begin = Begin(child.spec, child.new_worker(), str(self._home), self.config, self.storage.address, extra)
-        child.address, child.pid = self._host.spawn(self._actors[child.spec.kind], begin)
-        child.spawned, child.created = time.monotonic(), time.time()
-        if child.pid is None:
-            self._not_forked(child)
-            return
-        self._unforked.pop(child.name, None)
-        if not child.spec.core:
-            self._turns.began(child)
+        return Begin(child.spec, child.new_worker(), str(self._home), self.config, self.storage.address, extra)
 
     def _not_forked(self, child: Child) -> None:
         """The machine has no room for its process: no failure of its own, so its budget is left alone."""
@@ -250,7 +256,8 @@ class Lifecycle(Table):
             self.journal.note(event("restarted", other.name, reason=reason, cause=None))
 
     def _again(self, child: Child, reason: str, delay: float | None) -> None:
-        if delay is None and child.spec.core:
+        child.failed = True
+        if delay is None and child.spec.vital:
             self._log.critical("%s crashes again and again (%s): starting the whole tree again", child.name, reason)
             self._host.leave(70)
         if delay is None:
@@ -261,7 +268,7 @@ class Lifecycle(Table):
                 child.budget.intensity,
                 child.budget.period,
                 reason,
-                child.spec.recipient,
+                child.spec.recipient or child.name,
             )
             self._past.note(child)
             notice = Notice(child.name, reason, child.cause, child.since)
@@ -337,6 +344,7 @@ class Lifecycle(Table):
         return [child.name for child in named]
 
     def _restart(self, child: Child) -> None:
+        child.failed = False
         if not child.running:
             child.become("waiting")
             return

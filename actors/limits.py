@@ -33,7 +33,7 @@ class Needs(NamedTuple):
 
 def needs_of(config: SquadConfig) -> Needs:
     """With all convoys as large as they may become."""
-    core = 8 if config.schedules else 7  # launcher, warden, admin, supervisor, storage, monitor, gateway
+    core = 7 + config.timed + bool(config.exporters)  # launcher, warden, admin, supervisor, and three more
     workers = {name: config.convoys[name].max if name in config.convoys else 1 for name in config.recipients}
     agents = sum(workers.values())
     commands = sum(workers[name] for name, settings in config.recipients.items() if settings.command is not None)

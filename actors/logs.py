@@ -33,9 +33,10 @@ def configure(home: Path, name: str, settings: LoggingConfig) -> None:
     Takes the place of whatever handlers the root logger had, those of an earlier call too. Python's warnings go there
     as well.
     """
-    folder = home / FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    _file.aim(folder / f"{_file_name(name)}{SUFFIX}", name, settings)
+    folder = f"{home}/{FOLDER}"  # a Path for it would run a dozen functions more, in each process
+    if not os.path.isdir(folder):  # noqa: PTH112
+        Path(folder).mkdir(mode=0o700, exist_ok=True)
+    _file.aim(f"{folder}/{_file_name(name)}{SUFFIX}", name, settings)
     root = logging.getLogger()
     for old in root.handlers[:]:
         if old is not _file:
@@ -69,17 +70,18 @@ class _JsonLines(RotatingFileHandler):
         self._looked = 0.0  # seconds since the epoch
         self._failing = False
         super().__init__(os.devnull, encoding="utf-8", delay=True)
+        self.formatter = self._lines = _JsonFormatter()
 
-    def aim(self, path: Path, name: str, settings: LoggingConfig) -> None:
+    def aim(self, path: str, name: str, settings: LoggingConfig) -> None:
         """Write to this file from now on. Raises OSError if it cannot be opened."""
         with self.lock or contextlib.nullcontext():
             if self.stream is not None:
                 self.stream.close()
                 self.stream = None
-            self.baseFilename, self.maxBytes, self.backupCount = str(path), settings.max_size, settings.keep
+            self.baseFilename, self.maxBytes, self.backupCount = path, settings.max_size, settings.keep
             self._pid = os.getpid()
             self._failing = False
-            self.formatter = _JsonFormatter(name)
+            self._lines.name = name
             self.stream = self._open()
 
     def _open(self) -> TextIOWrapper:
@@ -145,9 +147,9 @@ def _private(path: str, flags: int) -> int:
 
 
 class _JsonFormatter(logging.Formatter):
-    def __init__(self, name: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._name = name
+        self.name = ""  # of the process
         self._second = -1
         self._second_text = ""
 
@@ -155,7 +157,7 @@ class _JsonFormatter(logging.Formatter):
         line = {
             "at": self._at(record.created),
             "level": record.levelname,
-            "name": self._name,
+            "name": self.name,
             "pid": record.process,
             "message": _message(record),
         }

@@ -7,28 +7,33 @@ it is idle, so that commits are shared under load and latency is low without it.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from squad.actors import arrivals, desk, logs, records
-from squad.actors.acknowledgements import Acknowledgements
+from squad.actors import arrivals, desk, logs, records, recovery
 from squad.actors.agenda import LONGEST_SLEEP, Agenda
+from squad.actors.alerting.attending import attend
 from squad.actors.brake import Brake
 from squad.actors.cancels import Cancels
+from squad.actors.deliveries import Deliveries
 from squad.actors.gate import Gate
 from squad.actors.gathering import Gathering
 from squad.actors.gauges import Gauges
+from squad.actors.measuring import Measuring
 from squad.actors.protocol import (
     Address,
+    Attend,
     Cancel,
     CancelLease,
     Cancelled,
     Deliver,
     Desk,
     Hold,
+    Maintain,
     Ready,
     Recall,
     Record,
@@ -44,6 +49,7 @@ from squad.actors.protocol import (
 from squad.actors.rounds import Round
 from squad.actors.rules import Rules
 from squad.actors.trouble import Trouble
+from squad.actors.upkeep import Upkeep
 from squad.actors.watches import Watches
 from squad.actors.workers import Workers
 from squad.clock import SYSTEM, Clock
@@ -54,7 +60,6 @@ from squad.store.rows import Running
 from squad.store.settlement import Settlement
 from squad.store.settling import Batch
 
-_KILLED = "the squad was killed while it was handled"
 _PAST_GRACE = "its handler went on with a cancelled message past its grace"
 
 _STOP = object()
@@ -98,9 +103,11 @@ class Broker(threading.Thread):
         self._gate = Gate(clock)
         self._brake = Brake()
         self._gauges = Gauges(writer.depths, rules.bound)
-        self._acknowledgements = Acknowledgements()
+        self._deliveries = Deliveries(self._workers, send)
         self._trouble = Trouble(send, told, clock)
         self._agenda = Agenda(clock)
+        self._upkeep = Upkeep(writer, rules.terms, send, clock)
+        self._measuring = Measuring(writer.metrics, rules.metrics, clock)
 
     def put(self, msg: Any, sender: Address) -> None:
         if isinstance(msg, Ready):
@@ -115,23 +122,9 @@ class Broker(threading.Thread):
     # -- start ------------------------------------------------------------------------------------------------------
 
     def recover(self, alive: Iterable[str] | None, in_hand: Mapping[str, tuple[int, int]]) -> None:
-        """Settle what a predecessor left running. Call before ``start``.
-
-        ``alive`` are the workers that still live and will say what they hold; None: the whole squad was down. Messages
-        of all others go back to the queue; what one of those had ``in_hand`` is charged an attempt.
-        """
-        living = set(alive or ())
-        dead = set()
-        for lease in self._writer.open_leases():
-            if lease.worker in living:
-                self._workers.recover(lease)
-            else:
-                dead.add(lease.worker)
-        with self._writer.transaction():
-            now = self._clock.time()
-            for worker in dead:
-                self._writer.release(worker, in_hand.get(worker), _KILLED, True, now, self._rules.retry)
-            self._agenda.enter(self._writer.due(now).next_due)
+        """Settle what a predecessor left running, as ``squad.actors.recovery`` says. Call before ``start``."""
+        now = self._clock.time()
+        self._agenda.enter(recovery.settle(self._writer, self._workers, self._rules, alive, in_hand, now))
         for lease in self._writer.cancelling():
             self._must_end(lease)
         self._gate.recover(self._writer.get(KEY))
@@ -153,12 +146,14 @@ class Broker(threading.Thread):
             if _STOP in batch:
                 stopping = True
                 batch.remove(_STOP)
+                self._measuring.at_once()
             if self._trouble and self._trouble.pause != 0 and not stopping:
                 self._trouble.put_off(batch)
                 continue
             batch = self._trouble.with_kept(batch)
             try:
                 self._round(batch)
+                self._upkeep.turn(worked=bool(batch), waiting=stopping or self._gathering.waiting)
             except StoreError as error:  # nothing of this round was committed
                 self._gate.roll_back()
                 self._agenda.enter_all()  # what was due is so still
@@ -169,7 +164,8 @@ class Broker(threading.Thread):
         """Seconds until something is due though nothing arrives; None: for ever."""
         if self._trouble:
             return self._trouble.pause
-        return self._agenda.patience(self._acknowledgements.due, self.longest_sleep)
+        further = min(self._deliveries.due or math.inf, self._upkeep.due)
+        return self._agenda.patience(further, self.longest_sleep)
 
     def _round(self, batch: list[Any]) -> None:
         now = self._clock.time()
@@ -190,8 +186,11 @@ class Broker(threading.Thread):
                 self._hand_out(now, done)
             if self._trouble:
                 self._writer.record_events([self._trouble.ending()], now)
+            self._measuring.turn(now)
             changed = dict(self._writer.changed)
-        self._gathering.committed(self._clock.monotonic())
+        if batch:
+            self._gathering.committed(self._clock.monotonic())
+        self._agenda.enter_monotonic(self._measuring.over())
         if self._trouble:
             self._trouble.over()
         self._commit(done)
@@ -284,8 +283,10 @@ class Broker(threading.Thread):
         self._watches.drop(msg.request)
 
     def _record(self, msg: Record, sender: Address, now: float, done: Round) -> None:
-        answer = records.append(self._writer, msg, now)
-        self._waiting.update(row.recipient for row in msg.sends)
+        answer = records.append(self._writer, msg, self._rules, now)
+        if msg.metrics:
+            self._measuring.at_once()
+        self._waiting |= msg.recipients
         if answer is not None:
             done.answers.append((sender, answer))
 
@@ -306,11 +307,19 @@ class Broker(threading.Thread):
         done.answers.append((sender, self._gate.carry_out(self._writer, msg, now)))
         self._agenda.enter_monotonic(self._gate.cut_at)
 
+    def _attend(self, msg: Attend, sender: Address, now: float, done: Round) -> None:
+        done.answers.append((sender, attend(self._writer, msg, now)))
+
     def _throttle(self, msg: Throttle, sender: Address, now: float, done: Round) -> None:
         self._brake.pause = msg.pause
 
+    def _maintain(self, msg: Maintain, sender: Address, now: float, done: Round) -> None:
+        self._upkeep.order(msg, sender)
+
     def _new_rules(self, rules: Rules, sender: Address, now: float, done: Round) -> None:
         self._rules = rules
+        self._upkeep.configure(rules.terms)
+        self._measuring.configure(rules.metrics)
 
     _handlers: Mapping[type, Callable[..., None]] = {
         Ready: _ready,
@@ -321,7 +330,9 @@ class Broker(threading.Thread):
         Cancel: _cancel,
         Desk: _desk,
         Hold: _hold,
+        Attend: _attend,
         Throttle: _throttle,
+        Maintain: _maintain,
         Rules: _new_rules,
     }
 
@@ -365,9 +376,9 @@ class Broker(threading.Thread):
         self._waiting -= done.exhausted
         now = self._clock.monotonic()
         self._workers.commit(done, now)
-        self._deliver(done, now)
+        self._deliveries.send(done, now, busy=self._gathering.busy)
         for name in done.gone:
-            self._acknowledgements.take(name)
+            self._deliveries.gone(name)
             self._cancels.gone(name)
             self._workers.ended(name)
         for lease in done.cancelled:
@@ -384,17 +395,3 @@ class Broker(threading.Thread):
             for name in self._workers.loaded():
                 if (worker := self._workers.get(name)) is not None and holds.hold(worker.recipient):
                     self._send(worker.address, Recall())
-
-    def _deliver(self, done: Round, now: float) -> None:
-        overdue = self._acknowledgements.overdue(now)
-        for name in {*done.settled, *done.leases, *overdue}:
-            worker = self._workers.get(name)
-            if worker is None:
-                continue
-            leases, settled = done.leases.get(name, ()), done.settled.get(name, ())
-            if self._gathering.busy and settled and not leases and worker.window and name not in overdue:
-                self._acknowledgements.keep(name, settled, now)
-                continue
-            settled = (*self._acknowledgements.take(name), *settled)
-            if leases or settled:
-                self._send(worker.address, Deliver(tuple(leases), settled))

@@ -11,6 +11,8 @@ from typing import Any
 import psutil
 
 from squad.actors import logs, tree
+from squad.actors.alerting.live import live
+from squad.actors.alerting.watch import Watch
 from squad.actors.base import Actor, receives
 from squad.actors.ceilings import Ceiling, Ceilings
 from squad.actors.protocol import (
@@ -23,11 +25,14 @@ from squad.actors.protocol import (
     Ping,
     Pong,
     Readings,
+    Record,
     Report,
     Resize,
     Roster,
     Started,
+    StorageAt,
 )
+from squad.actors.sampling import Samples
 from squad.actors.sizing import Sizer
 from squad.actors.throttle import Throttle
 from squad.actors.usage import Meter
@@ -40,6 +45,7 @@ _RESTING = 4  # intervals that are let pass while no process does anything
 _BUSY = 1.0  # percent of a core: less is nothing
 _MEASURED = 3  # readings of a worker before its memory replaces the configured estimate
 _SAMPLED = 60.0  # seconds between readings of the machine that are kept
+_ALERTS = "alerts"
 
 
 class Monitor(Actor):
@@ -82,10 +88,15 @@ class Monitor(Actor):
             if settings.max_memory_mb is not None or settings.max_cpu_percent is not None:
                 most = settings.max_memory_mb
                 self._limits[name] = Ceiling(None if most is None else most * 1_000_000, settings.max_cpu_percent)
+        self._samples = Samples(self._owner)
+        self._names = frozenset(msg.config.recipients)
         self._throttle = Throttle(rules.cpu_threshold, rules.memory_threshold, rules.max_throttle)
         self._sample_at = 0.0  # monotonic: when the next sample is due
         self._cores = len(os.sched_getaffinity(0))
-        psutil.cpu_percent()  # the first reading is only a starting point
+        self._cpu, self._machine = psutil.cpu_percent(), psutil.virtual_memory()  # the first is only a starting point
+        self._storage: Address = msg.storage
+        self._watch = Watch(msg.config, time.monotonic(), logs.logger("monitor"))
+        self.after(msg.config.alerts.every, _ALERTS)
         self.tell(sender, Started(self._worker))
         self.tell(sender, Report(self._worker, "ready"))
         self._wait(rules.interval)
@@ -99,6 +110,10 @@ class Monitor(Actor):
             self._told.pop(worker, None)
             self._ceilings.forget(worker)
 
+    @receives(StorageAt)
+    def on_storage_at(self, msg: StorageAt, sender: Address) -> None:
+        self._storage = msg.address
+
     @receives(Ping)
     def on_ping(self, msg: Ping, sender: Address) -> None:
         self.tell(sender, Pong(msg.number, self._worker))
@@ -108,13 +123,16 @@ class Monitor(Actor):
         self.tell(self._supervisor, Drained(self._worker))
 
     def on_timer(self, token: Any) -> None:
+        if token == _ALERTS:
+            self._look_for_alerts()
+            return
         started = time.monotonic()
-        self._look_at_machine(started)
         intervals = 1
         if self._rest == 0:
             self._rest = self._resting = 0 if self._read() else min(self._resting + 1, _RESTING)
         else:
             self._rest -= 1
+        self._look_at_machine(started)
         if not all(pinned for _name, _size, pinned, _workers in self._roster.convoys):
             self._size()
         else:
@@ -130,18 +148,44 @@ class Monitor(Actor):
         """Decide how much the squad is held back; keep a reading now and then, and whenever that changes."""
         self._cpu, self._machine = psutil.cpu_percent(), psutil.virtual_memory()
         decided = self._throttle.decide(self._cpu, self._machine.percent, now - self._due_at)
+        processes = len(self._roster.processes)
+        sample = (self._cpu, self._machine.percent, self._machine.available, processes, self._throttle.pause)
+        self._samples.machine(*sample)
         if decided is None and now < self._sample_at:
             return
         self._sample_at = now + _SAMPLED
-        processes = len(self._roster.processes)
-        sample = (self._cpu, self._machine.percent, self._machine.available, processes, self._throttle.pause)
-        self.tell(self._supervisor, Machine(sample, "" if decided is None else decided[1]))
+        self._samples.convoys((name, len(workers)) for name, _size, _pinned, workers in self._roster.convoys)
+        self.tell(self._supervisor, Machine(sample, "" if decided is None else decided[1], self._samples.take()))
+
+    def _look_for_alerts(self) -> None:
+        """What the storage does not hear of is found out again. A squad that stops is no reason for anything."""
+        spent = time.process_time()
+        if not self._roster.stopping:
+            memory, pause = self._machine.percent, self._throttle.pause
+            facts = live(self._roster, self._owner, self._memory, self._limits, memory, pause)
+            changes = self._watch.look(facts, self._database(), time.time(), time.monotonic())
+            if changes:
+                self.tell(self._storage, Record(alerts=changes))
+        # With very many busy agents a look takes its time: never spend more than half a percent of a core on it.
+        self.after(max(self._config.alerts.every, 200 * (time.process_time() - spent)), _ALERTS)
+
+    def _database(self) -> Pool | None:
+        """None while it cannot be opened."""
+        try:
+            self._pool = self._pool or open_pool(self._home / "squad.db", self._config.store)
+        except StoreError as error:
+            logs.logger("monitor").warning("cannot open the database: %s", error)
+        return self._pool
+
+    def _owner(self, worker: str) -> str:
+        """The agent, the convoy or the part of the core whose process it is."""
+        name = worker.rpartition(".")[0]
+        convoy = name.rpartition("-")[0]  # "checker-2" is a worker of "checker", unless an agent is called so
+        return convoy if name not in self._names and convoy in self._sizers else name
 
     def _judge(self, worker: str, cpu: float, memory: int) -> None:
         """Whether it keeps to its ceilings."""
-        name = worker.rpartition(".")[0]
-        convoy = name.rpartition("-")[0]  # "checker-2" is a worker of "checker", unless an agent is called so
-        ceiling = self._limits.get(convoy if name not in self._config.agents and convoy in self._sizers else name)
+        ceiling = self._limits.get(self._owner(worker))
         if ceiling is not None:
             for verdict in self._ceilings.look(worker, ceiling, cpu, memory, time.monotonic()):
                 self.tell(self._supervisor, OverCeiling(worker, verdict.what, verdict.over))
@@ -151,16 +195,19 @@ class Monitor(Actor):
         self._meter.next_round()
         self._memory = {}
         news = []
+        readings = []
         for worker, pid in self._roster.processes:
             reading = self._meter.read(pid)
             if reading is None:  # it ended in between; the supervisor knows sooner than we do
                 continue
             self._seen[worker] = self._seen.get(worker, 0) + 1
             self._memory[worker] = reading[1]
+            readings.append((worker, *reading))
             self._judge(worker, *reading)
             if self._told.get(worker) != reading:
                 self._told[worker] = reading
                 news.append((worker, *reading))
+        self._samples.processes(readings)
         if news:
             self.tell(self._supervisor, Readings(tuple(news)))
         return any(cpu >= _BUSY for _worker, cpu, _memory in news)
@@ -204,9 +251,9 @@ class Monitor(Actor):
     def _depths(self) -> dict[str, tuple[int, int]] | None:
         """Queued and running messages of each recipient; None while the store cannot say."""
         try:
-            if self._pool is None:
-                self._pool = open_pool(self._home / "squad.db", self._config.store)
-            with self._pool.connection() as connection:
+            if (pool := self._database()) is None:
+                return None
+            with pool.connection() as connection:
                 self._holds = waiting.holds(connection)
                 return queries.open_counts(connection)
         except StoreError as error:

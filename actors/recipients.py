@@ -7,6 +7,7 @@ not fork, can ask as well.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +16,13 @@ from typing import Any
 from squad.actors import handlers, payloads
 from squad.actors.kinds import BUILT_IN, agent_class
 from squad.config.checking import check_in_child
+from squad.config.credentials import check_exporters, check_tokens
 from squad.config.load import load, shown
 from squad.config.programs import check_commands
 from squad.config.schema import SquadConfig
 from squad.config.types import declared_types
 from squad.errors import ConfigError, Problem, SquadError
-from squad.notices import QUARANTINED
+from squad.notices import BOTTLENECKS, QUARANTINED
 
 
 def recipients(settings: SquadConfig) -> dict[str, frozenset[str]]:
@@ -52,6 +54,8 @@ def described(settings: SquadConfig) -> dict[str, dict[str, Any]]:
     commands = [name for name, agent in settings.recipients.items() if agent.command is not None]
     descriptions = {**report.descriptions, **{name: describe(agent_class(settings, name)) for name in commands}}
     at_fault["schedules that cannot be carried out"] = payloads.problems(settings, descriptions)
+    at_fault["exporters that could send nothing"] = check_exporters(settings, os.environ)
+    at_fault["listeners without their tokens"] = check_tokens(settings, os.environ)
     at_fault["somebody to be told who does not listen"] = _unheard(settings, descriptions)
     if any(at_fault.values()):
         raise ConfigError(
@@ -63,14 +67,19 @@ def described(settings: SquadConfig) -> dict[str, dict[str, Any]]:
 
 
 def _unheard(settings: SquadConfig, descriptions: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
-    """Whether who is to be told of a quarantine handles the message that says so."""
-    told = settings.supervision.notify
-    if told is None or told not in descriptions or QUARANTINED in descriptions[told]["types"]:
-        return []
-    line = settings.line_of("supervision", "notify")
-    where = f"{shown(settings.source)}:{line}" if settings.source and line else "configuration"
-    hint = "give it a method with @handles(Quarantined), from squad import Quarantined"
-    return [Problem(where, f"supervision.notify: {told} does not handle {QUARANTINED!r}", hint)]
+    """Whether those who are to be told something handle the messages that say it."""
+    problems = []
+    for place, told, kind, name in (
+        (("supervision", "notify"), settings.supervision.notify, QUARANTINED, "Quarantined"),
+        (("bottlenecks", "tell"), settings.bottlenecks.tell, BOTTLENECKS, "Bottlenecks"),
+    ):
+        if told is None or told not in descriptions or kind in descriptions[told]["types"]:
+            continue
+        line = settings.line_of(*place)
+        where = f"{shown(settings.source)}:{line}" if settings.source and line else "configuration"
+        hint = f"give it a method with @handles({name}), from squad import {name}"
+        problems.append(Problem(where, f"{'.'.join(place)}: {told} does not handle {kind!r}", hint))
+    return problems
 
 
 def main(path: str) -> int:

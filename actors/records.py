@@ -6,13 +6,16 @@ import json
 
 from squad.actors import logs
 from squad.actors.protocol import Record, RecordDone
+from squad.actors.rules import Rules
 from squad.errors import StoreError
 from squad.store.backend import Backend
+from squad.store.metrics.journal import Measured
+from squad.store.metrics.summary import Summary
 
 _KEY = "records"  # in the keeper table: the author of the last numbered record, and its number
 
 
-def append(writer: Backend, record: Record, now: float) -> RecordDone | None:
+def append(writer: Backend, record: Record, rules: Rules, now: float) -> RecordDone | None:
     """Write it, inside the transaction; the answer for its author, None for one that wants none.
 
     Numbered records are written in order and each once, however often they are said. One that comes before its
@@ -27,13 +30,17 @@ def append(writer: Backend, record: Record, now: float) -> RecordDone | None:
         writer.put([(_KEY, json.dumps({"author": record.author, "number": record.number}))], now)
     if record.events:
         writer.record_events(record.events, now)
+        restarted = [rules.owner(event.subject) for event in record.events if event.kind == "restarted"]
+        writer.metrics.add([Measured("restarts", name, "", "counter", Summary.counted(1)) for name in restarted])
     if record.resizes:
         writer.record_resizes(record.resizes, now)
     if record.samples:
         writer.record_samples(record.samples, now)
-    if record.sends:
+    writer.metrics.add(record.metrics)
+    sends = (*record.sends, *writer.incidents.change(record.alerts, now)) if record.alerts else record.sends
+    if sends:
         try:
-            writer.submit(record.sends, now)
+            writer.submit(sends, now)
         except StoreError as error:  # one of them cannot be stored; the database is well
             logs.logger("storage").error("an event is told to nobody: %s", error)
     if record.put:

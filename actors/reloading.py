@@ -13,6 +13,7 @@ from typing import Any
 
 from squad.actors.lifecycle import Lifecycle
 from squad.actors.protocol import Address, Configured
+from squad.config.listening import ListenConfig
 from squad.config.schema import AgentConfig, ConvoyConfig, SquadConfig
 from squad.events import event
 
@@ -20,7 +21,7 @@ from squad.events import event
 _LIVE = {"restart", "restarts", "shutdown", "after", "retry", "queue", "max_memory_mb", "max_cpu_percent"}
 _CODE = {"class", "command", "handles", "its code"}
 _SIZE = {"min", "max", "memory_per_worker"}
-_TOLD = ("agent", "worker", "storage")  # who takes up a new configuration as it goes; others are started again
+_TOLD = ("agent", "worker", "storage", "gateway")  # who takes up a new configuration; others are started again
 Recipients = Mapping[str, frozenset[str]]
 
 
@@ -94,7 +95,7 @@ def plan(was: Deployment, now: Deployment) -> Plan:
     resize: dict[str, tuple[int, int]] = {}
     live: list[str] = []
     measured = old.monitor != new.monitor or old.logging != new.logging or set(old.convoys) != set(new.convoys)
-    measured = measured or _ceilings(old) != _ceilings(new)
+    measured = measured or _ceilings(old) != _ceilings(new) or old.alerts != new.alerts
     recoded = False  # whether the gateway's copies of the agents' classes and types are out of date
     for name in stay:
         changed = _changed(before[name], after[name])
@@ -110,7 +111,7 @@ def plan(was: Deployment, now: Deployment) -> Plan:
         if isinstance(settings, ConvoyConfig) and any(key in _SIZE for key in changed):
             resize[name] = (settings.min, settings.max)
     for key in _changed(old, new):
-        if key in ("logging", "supervision", "name"):
+        if key in ("logging", "supervision", "maintenance", "name"):
             live += [f"{key}: {part}" for part in _changed(getattr(old, key), getattr(new, key))] or [key]
     live += [f"types.{kind}: retry" for kind in {**old.types, **new.types} if _retry(old, kind) != _retry(new, kind)]
     if old.runtime != new.runtime:
@@ -119,21 +120,15 @@ def plan(was: Deployment, now: Deployment) -> Plan:
     if old.store != new.store:
         core["storage"] = "store changed"
     if measured or resize:
-        core["monitor"] = "monitor, ceilings, convoys or logging changed"
-    same = (old.limits, old.logging, old.schedules) == (new.limits, new.logging, new.schedules)
+        core["monitor"] = "monitor, ceilings, convoys, alerts or logging changed"
+    same = (old.limits, old.logging, old.schedules, old.timed) == (new.limits, new.logging, new.schedules, new.timed)
+    same = same and old.alerts.rules.keys() == new.alerts.rules.keys()
+    same = same and old.dashboard == new.dashboard and _listener(old.metrics) == _listener(new.metrics)
     if was.recipients != now.recipients or recoded or not same:
-        core["gateway"] = "agents, their types, limits, schedules or logging changed"
-    if (
-        old.schedules
-        and new.schedules
-        and (old.schedules, old.logging, old.name)
-        != (
-            new.schedules,
-            new.logging,
-            new.name,
-        )
-    ):
-        core["scheduler"] = "schedules or logging changed"
+        core["gateway"] = "agents, their types, limits, schedules, listeners or logging changed"
+    comes, goes = _come_and_go(old, new)
+    core |= comes
+    live += goes
     return Plan(
         start=tuple(name for name in after if name not in stay),
         stop=tuple(name for name in before if name not in stay),
@@ -142,6 +137,29 @@ def plan(was: Deployment, now: Deployment) -> Plan:
         core=core,
         live=tuple(live),
     )
+
+
+def _come_and_go(old: SquadConfig, new: SquadConfig) -> tuple[dict[str, str], list[str]]:
+    """Of the parts of the core that are there only while they have something to do: which start again and why, and what
+    else has changed of the configuration for them."""
+    core: dict[str, str] = {}
+    live: list[str] = []
+    both = old.logging != new.logging or old.name != new.name
+    if old.timed and new.timed:
+        if both or (old.schedules, old.bottlenecks) != (new.schedules, new.bottlenecks):
+            core["scheduler"] = "schedules, bottlenecks or logging changed"
+    elif old.bottlenecks != new.bottlenecks:
+        live.append("bottlenecks")
+    if old.exporters and new.exporters:
+        if both or old.exporters != new.exporters:
+            core["exporter"] = "exporters or logging changed"
+    elif old.exporters or new.exporters:
+        live.append("exporters")
+    return core, live
+
+
+def _listener(settings: ListenConfig) -> tuple[Any, ...]:
+    return settings.listen, settings.token_env, settings.hosts
 
 
 def _ceilings(config: SquadConfig) -> dict[str, tuple[int | None, float | None]]:
@@ -174,7 +192,7 @@ def carry_out(plan: Plan, life: Lifecycle, deployment: Deployment, tell: Callabl
     config = deployment.config
     life.config, life.recipients = config, dict(deployment.recipients)
     life.regroup()
-    life.fit_scheduler()
+    life.fit_core()
     for name, settings in config.recipients.items():
         for child in life.named(name):
             child.take_settings(settings)
@@ -188,8 +206,8 @@ def carry_out(plan: Plan, life: Lifecycle, deployment: Deployment, tell: Callabl
         life.fit(convoy)
     for child in life.children.values():
         if child.running and child.spec.kind in _TOLD and child.name not in plan.core:
-            whole = config if child.spec.kind == "storage" else None
-            tell(child.address, Configured(config.logging, dict(deployment.recipients), whole))
+            whole = config if child.spec.kind in ("storage", "gateway") else None
+            tell(child.address, Configured(config.logging, dict(deployment.recipients), whole, bool(config.exporters)))
     for name in plan.core:
         life.restart(name)
     life.start_waiting()

@@ -1,4 +1,5 @@
-"""What the configuration says about messages, as the storage asks it: retries, bounds, and the grace of a cancel."""
+"""What the configuration says about messages, as the storage asks it: retries, bounds, the grace of a cancel, and how
+long they are kept."""
 
 from __future__ import annotations
 
@@ -7,9 +8,11 @@ from typing import NamedTuple
 
 from squad.actors.retry import RetryPolicy
 from squad.config.mailbox import QueueConfig
+from squad.config.metrics import MetricsConfig
 from squad.config.pace import RetryConfig
 from squad.config.schema import SquadConfig
 from squad.store.settling import Policy
+from squad.store.upkeep.terms import Terms, terms_of
 
 _FOR_HANDLERS = 10  # times its bound up to which a mailbox takes what handlers send
 _GRACE = 5.0  # seconds, for agents that the configuration no longer names
@@ -30,20 +33,29 @@ class Rules:
     the recipients that there are, None: whatever their names.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each says one thing about messages
         self,
         retry: Policy,
         bounds: Mapping[str, Bound] | None = None,
         graces: Mapping[str, float] | None = None,
         known: frozenset[str] | None = None,
+        terms: Terms | None = None,
+        metrics: MetricsConfig | None = None,
     ) -> None:
         self.retry = retry
+        self.terms = terms or Terms()
+        self.metrics = metrics or MetricsConfig()
         self._bounds = bounds or {}
         self._graces = graces or {}
         self._known = known
 
     def knows(self, recipient: str) -> bool:
         return self._known is None or recipient in self._known
+
+    def owner(self, process: str) -> str:
+        """Whose process it is: of a convoy's worker, "checker-2", the convoy; else the name itself."""
+        convoy = process.rpartition("-")[0]
+        return convoy if self._known is not None and process not in self._known and convoy in self._known else process
 
     def bound(self, recipient: str) -> Bound | None:
         return self._bounds.get(recipient)
@@ -80,7 +92,14 @@ def rules_of(config: SquadConfig) -> Rules:
 
     bounds = {name: _bound(settings.queue) for name, settings in known.items()}
     graces = {name: settings.cancel_grace for name, settings in known.items()}
-    return Rules(retry, bounds, graces, frozenset(known))
+    return Rules(
+        retry,
+        bounds,
+        graces,
+        frozenset(known),
+        terms_of(config.maintenance, exporter=bool(config.exporters)),
+        config.metrics,
+    )
 
 
 def _policy(general: RetryConfig, own: RetryConfig | None) -> RetryPolicy:

@@ -15,6 +15,8 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from contextvars import copy_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ from squad.actors.context import Context, FindType, SendRate, StateCell, nowhere
 from squad.actors.handlers import Agent
 from squad.clock import SYSTEM, Clock
 from squad.errors import CommandTimeoutError, RateLimitError, Refuse, RetryAfter, SquadError
+from squad.metrics import Own
 from squad.store.rows import Lease, Outcome
 
 _ERROR_LIMIT = 8_000  # characters of a traceback kept with the message
@@ -106,6 +109,7 @@ class Workbench(NamedTuple):
     log: logging.Logger
     clock: Clock = SYSTEM
     find_type: FindType = nowhere
+    traced: bool = False  # at first: whether messages' traces are sent somewhere
 
 
 class Runner(threading.Thread):
@@ -125,7 +129,9 @@ class Runner(threading.Thread):
         self.tray = Tray()
         self.cancelled = threading.Event()  # the handler in hand is wanted to end early
         self.current: InHand | None = None
+        self._own = Own()
         self.finishing = False  # a handler has said that the agent's work is done
+        self.traced = bench.traced  # may change as it runs
         self._make = make
         self._bench = bench
         self._ready = ready
@@ -194,14 +200,17 @@ class Runner(threading.Thread):
             max_payload=self._bench.max_payload,
             clock=self._bench.clock,
             find_type=self._bench.find_type,
+            traced=self.traced,
+            own=self._own,
         )
         try:
-            outcome = self._completed(agent, lease, context)
+            with nullcontext() if context.tracing is None else context.tracing.attached():
+                outcome = self._completed(agent, lease, context)
         except BaseException as error:
             outcome = self._raised(lease, error)
         if os.getpid() != self._process:
             os._exit(0)  # the handler has forked, and both came back: only one of them is the agent
-        duration = round((self._bench.clock.monotonic() - clock) * 1000)
+        duration = (self._bench.clock.monotonic() - clock) * 1000
         self._bench.black_box.clear()
         with self._turn:
             self.current = None
@@ -215,11 +224,14 @@ class Runner(threading.Thread):
         if inspect.iscoroutine(result):
             if self._loop is None:
                 self._loop = asyncio.Runner()
-            result = self._loop.run(result)
+            # Its own context is that of its first run: what is attached for this message is not in it.
+            result = self._loop.run(result, context=None if context.tracing is None else copy_context())
         text = "null" if result is None else _compact(result)
         text.encode()  # a lone surrogate cannot be stored
         self.finishing = self.finishing or context.finished
         outcome = Outcome(lease.row, lease.fence, "done", result=text, sends=tuple(context.sends))
+        if context.metrics:
+            outcome = outcome._replace(metrics=tuple(context.metrics))
         cell, changed = self._bench.state, context.changed_state()
         if cell is not None and changed is not None:
             outcome = outcome._replace(state=changed, state_version=cell.version)

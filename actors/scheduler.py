@@ -1,4 +1,5 @@
-"""The scheduler: sends the messages of the configuration's schedules when their time comes.
+"""The scheduler: sends the messages of the configuration's schedules when their time comes, and tells an agent what is
+slow.
 
 What it decides with is pure (``planning``). Its memory is a row of the keeper table for each schedule, which storage
 commits in the same transaction as the message of a run. So it may die at any moment, or hear of a commit late or never:
@@ -13,6 +14,8 @@ from typing import Any
 
 from squad.actors import logs
 from squad.actors.base import Actor, receives
+from squad.actors.bottlenecks import KEY as BOTTLENECKS
+from squad.actors.bottlenecks import Teller
 from squad.actors.planning import ON_TIME, Gap, Planner
 from squad.actors.protocol import (
     Address,
@@ -70,13 +73,14 @@ class _Sent:
 
 
 class Scheduler(Actor):
-    """See the module. There is one exactly while the configuration has schedules."""
+    """See the module. There is one exactly while the configuration has something for it (``SquadConfig.timed``)."""
 
     longest_sleep = _LONGEST_SLEEP
 
     def __init__(self) -> None:
         super().__init__()
         self._schedules: list[_Schedule] = []
+        self._teller: Teller | None = None
         self._draining = False
         self._frozen = False  # what falls due meanwhile is missed, as if the squad were stopped
 
@@ -108,6 +112,10 @@ class Scheduler(Actor):
             self._schedules.append(schedule)
             if schedule.kept.text() != text:
                 self._keep(schedule)
+        if self._config.bottlenecks.tell is not None:
+            self._teller = Teller(self._config.name, self._config.bottlenecks, kept.get(BOTTLENECKS), now)
+            if BOTTLENECKS not in kept:
+                self.tell(self._storage, self._teller.keep())
         self.tell(self._supervisor, Report(self._worker, "ready"))
         self._wake()
 
@@ -144,11 +152,14 @@ class Scheduler(Actor):
             if schedule.sent is not None and self.clock.monotonic() - schedule.sent.at >= _SAY_AGAIN:
                 self._say(schedule.sent)
             self._step(schedule)
+        self._tell_what_is_slow()
         now = self.clock.time()
         planned = (schedule.planner.times.after(max(schedule.kept.mark, now)) for schedule in self._schedules)
         pause = min([self.longest_sleep, *(at - now for at in planned if at is not None)])
         if any(schedule.sent is not None or schedule.refused is not None for schedule in self._schedules):
             pause = min(pause, _SAY_AGAIN)
+        if self._teller is not None:
+            pause = min(pause, self._teller.due - now if self._teller.said is None else _SAY_AGAIN)
         self.after(max(pause, _SHORTEST_SLEEP), "wake")
 
     def _step(self, schedule: _Schedule) -> None:
@@ -172,6 +183,26 @@ class Scheduler(Actor):
                 self._keep(schedule)
             else:
                 return
+
+    def _tell_what_is_slow(self) -> None:
+        """Once a period is over; and again while storage does not answer."""
+        teller, tick = self._teller, self.clock.monotonic()
+        if teller is None or self._frozen or (teller.said is not None and tick - teller.said < _SAY_AGAIN):
+            return
+        said: Submit | Record | None = teller.sent
+        if said is None:
+            if not teller.is_due(self.clock.time()):
+                return
+            try:
+                with open_reader(self._home / "squad.db") as pool, pool.connection() as database:
+                    said = teller.look(database, self.clock.time())
+            except StoreError as error:
+                self._log.warning("cannot read what is slow: %s", error)
+                teller.said = tick
+                return
+        teller.said = tick if teller.sent is not None else None
+        if said is not None:
+            self.tell(self._storage, said)
 
     def _say(self, sent: _Sent) -> None:
         sent.at = self.clock.monotonic()
@@ -198,6 +229,9 @@ class Scheduler(Actor):
 
     @receives(SubmitDone)
     def on_submit_done(self, msg: SubmitDone, sender: Address) -> None:
+        if self._teller is not None and self._teller.sent is not None and self._teller.sent.request == msg.request:
+            self._teller.answered(msg.error)
+            return
         for schedule in self._schedules:
             if schedule.sent is not None and schedule.sent.submit.request == msg.request:
                 break
@@ -217,6 +251,8 @@ class Scheduler(Actor):
     def on_storage_at(self, msg: StorageAt, sender: Address) -> None:
         """What the storage before this one may not have committed is said again."""
         self._storage = msg.address
+        if self._teller is not None:
+            self.tell(self._storage, self._teller.sent or self._teller.keep())
         for schedule in self._schedules:
             if schedule.sent is None:
                 self._keep(schedule)
@@ -230,6 +266,7 @@ class Scheduler(Actor):
         if not self._draining:
             for schedule in self._schedules:
                 self._step(schedule)
+            self._tell_what_is_slow()
 
     @receives(Ping)
     def on_ping(self, msg: Ping, sender: Address) -> None:

@@ -7,8 +7,10 @@ itself, and an import writes to far more than it brings.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 
+from squad.errors import StartError
 from squad.messages import message, type_of
 
 
@@ -33,6 +35,7 @@ def load() -> None:
     import squad
     import squad.actors.supervisor
     import squad.actors.transport.system_base
+    from squad.actors.rehearsal import rehearse
 
     for name in squad.__all__:  # what users' modules import
         if name != "Client":
@@ -40,4 +43,6 @@ def load() -> None:
 
     type_of(_Plain).decode("{}")  # and what is loaded late to check messages, by ourselves and by pydantic
     type_of(_Sample).decode('{"values": {}}')
+    with contextlib.suppress(OSError, StartError):  # no room for its files, say: then agents only take more memory
+        rehearse()
     gc.freeze()

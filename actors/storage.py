@@ -16,6 +16,7 @@ from squad.actors.children import convoy_key
 from squad.actors.mailbox import Broker
 from squad.actors.protocol import (
     Address,
+    Attend,
     Begin,
     Cancel,
     Configured,
@@ -25,6 +26,7 @@ from squad.actors.protocol import (
     Evict,
     Held,
     Hold,
+    Maintain,
     Ping,
     Pong,
     Ready,
@@ -53,7 +55,8 @@ _AGAIN = 2.0  # seconds until a database that cannot be opened is tried again
 
 
 class Storage(Actor):
-    """See the module. Its messages: Submit, Ready, Settle, Released, Cancel, Desk, Hold, Watch, Unwatch, Record."""
+    """See the module. Its messages: Submit, Ready, Settle, Released, Cancel, Desk, Hold, Attend, Watch, Unwatch,
+    Record, Maintain."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -149,7 +152,7 @@ class Storage(Actor):
         self._pass_on(rules_of(msg.config), sender)
         self.log_to(self._home, "storage", msg.logging)
 
-    @receives(Submit, Ready, Settle, Released, Cancel, Throttle, Desk, Hold, Watch, Unwatch, Record)
+    @receives(Submit, Ready, Settle, Released, Cancel, Throttle, Desk, Hold, Attend, Watch, Unwatch, Record, Maintain)
     def on_work(self, msg: Any, sender: Address) -> None:
         """Whatever is the broker's."""
         self._pass_on(msg, sender)

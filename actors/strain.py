@@ -9,6 +9,7 @@ from typing import Any
 
 from squad.actors.lifecycle import Lifecycle
 from squad.actors.protocol import Address, Machine, OverCeiling, Record, Throttle
+from squad.actors.uptime import Uptime
 from squad.events import event
 
 
@@ -20,11 +21,13 @@ class Strain:
         self._life = life
         self._tell = tell
         self._log = log
+        self._uptime = Uptime()
 
     def read(self, msg: Machine) -> bool:
         """Record a reading. Whether the throttle has changed."""
         journal, squad = self._life.journal, self._life.config.name
-        journal.record(Record(samples=(msg.sample,)))
+        uptime = self._uptime.look(self._life.children.values())
+        journal.record(Record(samples=(msg.sample,), metrics=(*msg.metrics, *uptime)))
         before = self.throttled[0]
         if msg.pause == before:
             return False

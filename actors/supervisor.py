@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from squad.actors import accepted, explaining, limits, logs, reloading, tree, usage
 from squad.actors.agent import AgentActor
 from squad.actors.base import Actor, receives
+from squad.actors.exporting.actor import Exporter
 from squad.actors.gateway.actor import Gateway
 from squad.actors.health import Health
 from squad.actors.lifecycle import Lifecycle
@@ -54,6 +55,7 @@ from squad.actors.protocol import (
 )
 from squad.actors.scheduler import Scheduler
 from squad.actors.shutdown import Shutdown
+from squad.actors.standing import standing
 from squad.actors.storage import Storage
 from squad.actors.strain import Strain
 from squad.errors import StartError
@@ -71,6 +73,7 @@ _ACTORS: dict[str, type[Actor]] = {
     "monitor": Monitor,
     "gateway": Gateway,
     "scheduler": Scheduler,
+    "exporter": Exporter,
     "agent": AgentActor,
     "worker": AgentActor,
 }
@@ -118,6 +121,7 @@ class Supervisor(Actor):
             self._shutdown = Shutdown(self._home, life, self.tell)
             self._log.info("stopping; handlers have %g s to finish", msg.grace)
             self.after(_STEP, "stopping")
+            self._tell_roster()
         self._shutdown.begin(msg.grace)
         self._shutdown_tick()
 
@@ -178,7 +182,7 @@ class Supervisor(Actor):
         child = self._lifecycle.by_worker(msg.worker)
         if child is None or not child.running:
             return
-        was_ready, was_starting = child.ready, child.state == "starting"
+        was_ready, was_starting, was_failed = child.ready, child.state == "starting", child.failed
         child.report, self._changed = msg, True
         child.last_error = msg.last_error or child.last_error
         child.pinged = None
@@ -191,6 +195,8 @@ class Supervisor(Actor):
             if was_starting and not child.spec.core:
                 self._lifecycle.journal.note(event("ready", child.name))
                 self._log.info("%s is ready", child.name)
+        if child.failed != was_failed or (child is self._lifecycle.storage and child.ready != was_ready):
+            self.roster_changed()
         if child.now_throttled() and child.spec.settings is not None and child.spec.settings.send_rate is not None:
             rate = child.spec.settings.send_rate.per_minute
             self._lifecycle.journal.note(event("throttled", child.name, per_minute=rate))
@@ -372,7 +378,7 @@ class Supervisor(Actor):
             for v in life.convoys.values()
             if not v.stopped
         ]
-        self.tell(monitor.address, Roster(tuple(processes), tuple(convoys)))
+        self.tell(monitor.address, Roster(tuple(processes), tuple(convoys), *standing(life)))
 
     def _rows(self, brief: bool = False) -> list[tree.Row]:
         memory = usage.resident(os.getpid())

@@ -5,13 +5,13 @@ Whatever goes wrong in the user's code on the way becomes a ConfigError with a t
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import os
 import re
 import sys
 import traceback
+import zlib
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -132,8 +132,7 @@ def _free_name(path: str) -> str:
 
 def _own_name(path: str) -> str:
     """One that no other file's module has."""
-    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
-    return f"squad_file_{digest}_{re.sub(_ODD, '_', _stem(path))}"
+    return f"squad_file_{zlib.crc32(os.fsencode(path)):08x}_{_ODD.sub('_', _stem(path))}"
 
 
 def _stem(path: str) -> str:

@@ -16,6 +16,7 @@ from squad.config.mistakes import dotted, translate
 from squad.config.schedules import misdirected
 from squad.config.schema import Loc, Origin, SquadConfig, clashes, like_workers
 from squad.config.section import FROM_FILE
+from squad.config.strays import strays
 from squad.config.supervision import misfits
 from squad.errors import ConfigError, Problem
 from squad.messages import did_you_mean
@@ -77,18 +78,31 @@ def _whole(name: str, document: Document) -> list[tuple[int, Problem]]:
         what = f"the name {clash!r} is that of a worker of the convoy {convoy!r}"
         problems.append((line, Problem(f"{name}:{line}", what, "choose another name")))
     problems += _contradictions(name, document) + _misfits(name, document, agents, convoys)
-    problems += _notify(name, document, [*agents, *convoys])
+    for told in (("supervision", "notify"), ("bottlenecks", "tell")):
+        problems += _told(name, document, told, [*agents, *convoys])
+    problems += _strays(name, document, [*agents, *convoys])
     return problems + _schedules(name, document, [*agents, *convoys])
 
 
-def _notify(name: str, document: Document, recipients: list[str]) -> list[tuple[int, Problem]]:
-    supervision = document.data.get("supervision")
-    told = supervision.get("notify") if isinstance(supervision, dict) else None
+def _told(name: str, document: Document, key: tuple[str, str], recipients: list[str]) -> list[tuple[int, Problem]]:
+    """Whether there is whom the configuration names there to be told something."""
+    section = document.data.get(key[0])
+    told = section.get(key[1]) if isinstance(section, dict) else None
     if not isinstance(told, str) or told in recipients:
         return []
-    line = document.places["supervision", "notify"].best_line
-    what = f"supervision.notify: there is no agent or convoy {told!r}"
+    line = document.places[key].best_line
+    what = f"{dotted(key)}: there is no agent or convoy {told!r}"
     return [(line, Problem(f"{name}:{line}", what, did_you_mean(told, recipients)))]
+
+
+def _strays(name: str, document: Document, recipients: list[str]) -> list[tuple[int, Problem]]:
+    problems = []
+    for place, what, hint in strays(document.data.get("alerts"), recipients, document.data.get("metrics")):
+        loc: Loc = ("alerts", *place)
+        line = document.places[loc].best_line
+        shown = loc[:-1] if isinstance(loc[-1], int) else loc
+        problems.append((line, Problem(f"{name}:{line}", f"{dotted(shown)}: {what}", hint)))
+    return problems
 
 
 def _misfits(name: str, document: Document, agents: Any, convoys: Any) -> list[tuple[int, Problem]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -12,6 +13,7 @@ from squad.config.commands import Kind
 from squad.config.load import shown
 from squad.config.placeholders import FIXED, Placeholder, PlaceholderError, fill, parse
 from squad.config.schema import SquadConfig
+from squad.config.sinks import PREFIX
 from squad.config.types import declared_types
 from squad.declared import unknown_part
 from squad.errors import Problem
@@ -45,7 +47,22 @@ def check_commands(config: SquadConfig, known: Mapping[str, MessageType]) -> lis
                 line = config.line_of(group, name, *place)
                 where = f"{shown(config.source)}:{line}" if config.source and line else f"{group}.{name}"
                 problems.append(Problem(where, f"{'.'.join(map(str, (group, name, *place)))}: {what}", hint))
-    return problems
+    return problems + [problem for name in config.alerts.sinks for problem in _of_sink(name, config, types)]
+
+
+def _of_sink(name: str, config: SquadConfig, types: Mapping[str, MessageType]) -> Iterator[Problem]:
+    """A sink of alerts that is a command, or that takes a library."""
+    agent = config.notifiers.get(f"{PREFIX}{name}")
+    faults: list[Fault] = []
+    if agent is not None and agent.command is not None:
+        faults += _faults(agent, config, types)
+    elif agent is not None and config.alerts.sinks[name].apprise and importlib.util.find_spec("apprise") is None:
+        faults.append((("apprise",), "the library Apprise is not installed", "pip install 'squad-runtime[notify]'"))
+    for place, what, hint in faults:
+        loc = ("alerts", "sinks", name, *place)
+        line = config.line_of(*loc)
+        where = f"{shown(config.source)}:{line}" if config.source and line else f"alerts.sinks.{name}"
+        yield Problem(where, f"{'.'.join(map(str, loc))}: {what}", hint)
 
 
 def _faults(settings: Kind, config: SquadConfig, types: Mapping[str, MessageType]) -> Iterator[Fault]:

@@ -106,7 +106,12 @@ def show(config: SquadConfig) -> dict[str, Any]:
 
 def show_yaml(config: SquadConfig) -> str:
     """The same as YAML text, which loads to an equal configuration."""
-    return yaml.dump(show(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return as_yaml(show(config))
+
+
+def as_yaml(shown: dict[str, Any]) -> str:
+    """What ``show`` gives, or a part of it, as YAML text."""
+    return yaml.dump(shown, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 # -- the page
@@ -155,7 +160,10 @@ def _type(schema: dict[str, Any]) -> str:
 def _plain_type(schema: dict[str, Any]) -> str:
     if isinstance(schema["type"], list):  # text or a number: its title says of what
         return str(schema["title"]).lower()
-    return {"string": "text", "integer": "whole number", "number": "number"}[schema["type"]] + _bounds(schema)
+    return _PLAIN[schema["type"]] + _bounds(schema)
+
+
+_PLAIN = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
 
 
 def _bounds(schema: dict[str, Any]) -> str:
@@ -171,7 +179,8 @@ def _default(field: FieldInfo, schema: dict[str, Any]) -> str:
     if field.is_required():
         return "required"
     if schema.get("default") is not None:
-        return f"`{schema['default']}`"
+        default = schema["default"]
+        return f"`{str(default).lower() if isinstance(default, bool) else default}`"
     if schema.get("type") in ("array", "object"):
         return f"`{field.get_default(call_default_factory=True)}`"
     return "" if field.default_factory is None else "its own"

@@ -13,7 +13,7 @@ from squad.cron import CronError, check_line, find_zone
 from squad.messages import did_you_mean
 
 
-def _checked(check: Callable[[str], object]) -> AfterValidator:
+def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
     """A check that raises CronError, as one of a value."""
 
     def checked(value: str) -> str:
@@ -23,15 +23,17 @@ def _checked(check: Callable[[str], object]) -> AfterValidator:
             complain(str(error), error.hint)
         return value
 
-    return AfterValidator(checked)
+    return checked
 
 
 def _schedule_name(value: str) -> str:
     return named(value, "a schedule")
 
 
-CronLine = Annotated[str, _checked(check_line)]
-TimeZone = Annotated[str, _checked(find_zone)]
+cron_checked = _checked(check_line)
+
+CronLine = Annotated[str, AfterValidator(cron_checked)]
+TimeZone = Annotated[str, AfterValidator(_checked(find_zone))]
 ScheduleName = Annotated[
     str, AfterValidator(_schedule_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME_FORM}$"})
 ]

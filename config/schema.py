@@ -23,12 +23,20 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from squad.config.alerts import AlertsConfig
+from squad.config.bottlenecks import BottlenecksConfig
 from squad.config.commands import Kind
+from squad.config.exporters import ExporterConfig, ExporterName
+from squad.config.listening import DashboardConfig
 from squad.config.mailbox import QueueConfig
+from squad.config.maintenance import MaintenanceConfig
+from squad.config.metrics import MetricsConfig
 from squad.config.pace import Rate, RateConfig, RetryConfig, not_below
 from squad.config.runtime import RuntimeConfig
 from squad.config.schedules import ScheduleConfig, ScheduleName, misdirected
 from squad.config.section import Section
+from squad.config.sinks import agents_of
+from squad.config.strays import strays
 from squad.config.supervision import ReadyConfig, RestartConfig, RestartType, SupervisionConfig, misfits
 from squad.config.types import TypeConfig, TypeName
 from squad.config.values import Duration, Name, Size, blank_mapping, refuse, sized, written
@@ -215,16 +223,29 @@ class SquadConfig(Section):
     types: Annotated[dict[TypeName, TypeConfig], BeforeValidator(blank_mapping)] = Field(
         default_factory=dict, description="Message types by name."
     )
+    exporters: Annotated[dict[ExporterName, ExporterConfig], BeforeValidator(blank_mapping)] = Field(
+        default_factory=dict, description="Receivers of finished messages as traces, by name."
+    )
     supervision: SupervisionConfig = Field(default_factory=SupervisionConfig, description="Watching and restarting.")
     store: StoreConfig = Field(default_factory=StoreConfig, description="The database.")
     limits: LimitsConfig = Field(default_factory=LimitsConfig, description="Bounds on what comes from outside.")
     monitor: MonitorConfig = Field(default_factory=MonitorConfig, description="Readings and the sizes of convoys.")
     logging: LoggingConfig = Field(default_factory=LoggingConfig, description="Log files.")
+    metrics: MetricsConfig = Field(default_factory=MetricsConfig, description="What the squad measures of itself.")
+    dashboard: DashboardConfig = Field(default_factory=DashboardConfig, description="The squad in a browser.")
+    bottlenecks: BottlenecksConfig = Field(default_factory=BottlenecksConfig, description="Who is told what is slow.")
+    alerts: AlertsConfig = Field(
+        default_factory=AlertsConfig, description="When something counts as wrong, and who is told."
+    )
+    maintenance: MaintenanceConfig = Field(
+        default_factory=MaintenanceConfig, description="How long the database keeps what is over."
+    )
     runtime: RuntimeConfig = Field(
         default_factory=RuntimeConfig, description="The actors; a reload does not change it, a restart does."
     )
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
+    _notifiers: dict[str, AgentConfig] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -239,11 +260,14 @@ class SquadConfig(Section):
             raise PydanticCustomError("misfit", "{name}: {what}", {"name": name, "what": what})
         for name, what, _ in misdirected({n: s.recipient for n, s in self.schedules.items()}, self.recipients):
             raise PydanticCustomError("misdirected", "the schedule {name}: {what}", {"name": name, "what": what})
-        if (told := self.supervision.notify) is not None and told not in self.recipients:
-            raise PydanticCustomError(
-                "misdirected", "supervision.notify: there is no agent or convoy {told}", {"told": repr(told)}
-            )
-        groups: tuple[dict[str, Any], ...] = (self.agents, self.convoys)
+        for key, told in (("supervision.notify", self.supervision.notify), ("bottlenecks.tell", self.bottlenecks.tell)):
+            if told is not None and told not in self.recipients:
+                names = {"key": key, "told": repr(told)}
+                raise PydanticCustomError("misdirected", "{key}: there is no agent or convoy {told}", names)
+        for place, what, _ in strays(self.alerts.model_dump(by_alias=True), {**self.agents, **self.convoys}):
+            raise PydanticCustomError("misfit", "{text}", {"text": f"alerts.{'.'.join(map(str, place))}: {what}"})
+        self._notifiers.update({name: AgentConfig(**about) for name, about in agents_of(self.alerts).items()})
+        groups: tuple[dict[str, Any], ...] = (self.agents, self.convoys, self._notifiers)
         for group in groups:
             for name, agent in group.items():
                 group[name] = agent.model_copy(update={"restarts": self._restarts_of(agent)})
@@ -257,7 +281,9 @@ class SquadConfig(Section):
     @property
     def base_dir(self) -> Path:
         """The folder to which paths in the configuration are relative: that of its file."""
-        return self._origin.base_dir
+        # Not self._origin: for that pydantic runs five functions, which each agent pays for in memory.
+        origin: Origin = (self.__pydantic_private__ or {})["_origin"]
+        return origin.base_dir
 
     @property
     def source(self) -> Path | None:
@@ -277,8 +303,18 @@ class SquadConfig(Section):
 
     @property
     def recipients(self) -> dict[str, AgentConfig]:
-        """All that a message can be sent to: agents and convoys (``ConvoyConfig``) by name."""
-        return {**self.agents, **self.convoys}
+        """All that a message can be sent to: agents, convoys (``ConvoyConfig``) and ``notifiers`` by name."""
+        return {**self.agents, **self.convoys, **self._notifiers}
+
+    @property
+    def timed(self) -> bool:
+        """Whether anything is sent by the clock."""
+        return bool(self.schedules) or self.bottlenecks.tell is not None
+
+    @property
+    def notifiers(self) -> dict[str, AgentConfig]:
+        """Agents that nobody declared as such: the sinks of alerts that act."""
+        return self._notifiers
 
     @property
     def longest_shutdown(self) -> float:
@@ -288,7 +324,7 @@ class SquadConfig(Section):
 
     def recipient(self, name: str) -> AgentConfig | None:
         """The agent or convoy of that name; None when nothing of that name was declared."""
-        return self.agents.get(name) or self.convoys.get(name)
+        return self.agents.get(name) or self.convoys.get(name) or self._notifiers.get(name)
 
 
 def clashes(agents: Collection[str], convoys: Collection[str]) -> list[str]:

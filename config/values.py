@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from squad.config.readable import readable_duration, readable_size
 from squad.durations import parse_duration, parse_size
 
-RESERVED = ("supervisor", "storage", "monitor", "gateway", "scheduler", "launcher", "clients")
+RESERVED = ("supervisor", "storage", "monitor", "gateway", "scheduler", "exporter", "launcher", "clients")
 """Names that no agent or convoy can have: Squad's own processes, and the sender of what comes from outside."""
 
 NAME_FORM = r"[a-z][a-z0-9_-]{0,39}"

@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Agent": "squad.actors.handlers",
+    "Alert": "squad.notices",
+    "Bottlenecks": "squad.notices",
     "Client": "squad.client",
     "Context": "squad.actors.context",
     "Quarantined": "squad.notices",
@@ -28,6 +30,8 @@ _HOME = {
 
 __all__ = [
     "Agent",
+    "Alert",
+    "Bottlenecks",
     "Client",
     "Context",
     "Quarantined",
@@ -49,7 +53,7 @@ if TYPE_CHECKING:
     from squad.client import Client
     from squad.errors import QueueFullError, RateLimitError, Refuse, RefusedError, RetryAfter, SquadError
     from squad.messages import message
-    from squad.notices import Quarantined
+    from squad.notices import Alert, Bottlenecks, Quarantined
     from squad.replies import Reply
 
 

@@ -16,10 +16,12 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 
+from squad.attending import Attending
 from squad.batches import Sending, chunks, with_id
 from squad.durations import parse_duration
 from squad.errors import (
@@ -46,7 +48,7 @@ class Sent(NamedTuple):
     duplicate: bool
 
 
-class Client(Steering):
+class Client(Steering, Attending):
     """A connection to the squad whose home is ``home`` (None: found as the commands find it).
 
     ``timeout`` is how many seconds an answer may take; ``patience`` how many seconds the gateway may be away while the
@@ -91,6 +93,7 @@ class Client(Steering):
         at: float | str | datetime | None = None,
         ttl: float | str | None = None,
         key: str | None = None,
+        traceparent: str | None = None,
     ) -> str:
         """Send a message and return its id once it is stored.
 
@@ -98,8 +101,9 @@ class Client(Steering):
         ``@message``. ``priority`` is 1 (highest) to 10, 5 unless given. It is handled after ``delay`` (seconds, or text
         such as ``"10s"``), or from the time ``at`` on (ISO 8601 text with its zone, an aware ``datetime``, or seconds
         since the epoch), and no more once it has waited for ``ttl`` after that. With a ``key`` that was used before for
-        this recipient nothing is queued, and the first message's id is returned. Raises RefusedError, with every field
-        that is wrong in ``problems``; it is a QueueFullError when too many messages wait for the recipient.
+        this recipient nothing is queued, and the first message's id is returned. With a ``traceparent`` (W3C Trace
+        Context) it belongs to that trace, and so does all that comes of it. Raises RefusedError, with every field that
+        is wrong in ``problems``; it is a QueueFullError when too many messages wait for the recipient.
         """
         if isinstance(message, str):
             type_name, fields = message, dict(payload or {})
@@ -112,6 +116,7 @@ class Client(Steering):
             "at": None if at is None else _moment(at),
             "ttl": None if ttl is None else _seconds(ttl),
             "key": key,
+            "traceparent": traceparent,
         }
         given = {name: value for name, value in optional.items() if value is not None}
         return self.submit({"recipient": recipient, "type": type_name, "payload": fields, **given}).id
@@ -131,14 +136,17 @@ class Client(Steering):
         """
         return self._send_batches((encode({"id": new_id(), **message}) for message in messages), batch)
 
-    def send_lines(self, lines: Iterable[bytes], *, batch: int = MOST_IN_BATCH) -> list[str]:
+    def send_lines(
+        self, lines: Iterable[bytes], *, batch: int = MOST_IN_BATCH, traceparent: str | None = None
+    ) -> list[str]:
         """The same for messages that are JSON text already, one on each line; blank lines count, and are skipped.
 
-        A line without an ``id`` is given one. What is wrong with a line is left for the gateway to say.
+        A line without an ``id`` is given one, and one without a ``traceparent`` of its own belongs to that trace. What
+        is wrong with a line is left for the gateway to say.
         """
-        return self._send_batches((with_id(line) for line in lines), batch)
+        return self._send_batches((with_id(line) for line in lines), batch, traceparent)
 
-    def _send_batches(self, lines: Iterable[bytes], most: int) -> list[str]:
+    def _send_batches(self, lines: Iterable[bytes], most: int, traceparent: str | None = None) -> list[str]:
         """One batch after the other. While one is being stored, the next is made and checked."""
         ids: list[str] = []
         before = 0
@@ -147,7 +155,7 @@ class Client(Steering):
         try:
             for chunk in chunks(lines, most):
                 if any(line.strip() for line in chunk):
-                    following = self._sending(self._send_batch, chunk, before, sending)
+                    following = self._sending(partial(self._send_batch, traceparent), chunk, before, sending)
                     if sending is not None:
                         ids += sending.done(ids)
                     sending = following
@@ -161,11 +169,13 @@ class Client(Steering):
             raise
         return ids if sending is None else ids + sending.done(ids)
 
-    def _send_batch(self, lines: Sequence[bytes], gate: Callable[[], None]) -> list[str]:
+    def _send_batch(self, traceparent: str | None, lines: Sequence[bytes], gate: Callable[[], None]) -> list[str]:
         body = b"\n".join(lines)
         if b'"ttl"' in body or b'"delay"' in body:  # these count from when the gateway begins to read
             gate()
-        ids: list[str] = self._ask(Request("POST", "/v1/messages/batch", body, "application/x-ndjson", gate))["ids"]
+        headers = {} if traceparent is None else {"traceparent": traceparent}
+        request = Request("POST", "/v1/messages/batch", body, "application/x-ndjson", gate, headers)
+        ids: list[str] = self._ask(request)["ids"]
         return ids
 
     def wait(self, message_id: str, *, tree: bool = False, timeout: float | None = None) -> bool:

@@ -14,12 +14,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
+from squad.metrics import CATALOGUE as METRICS
+
 RecordedKind = Literal[
+    "alert_acked",
+    "alert_cleared",
+    "alert_fired",
+    "alert_reminded",
+    "alert_silenced",
+    "alert_unsilenced",
     "disrupted",
     "dropped",
     "edited",
     "ended",
     "frozen",
+    "maintained",
     "near_ceiling",
     "over_ceiling",
     "overloaded",
@@ -74,6 +83,8 @@ _MESSAGE = "a message's id"
 _PROCESS = "an agent, a worker of a convoy, or a part of the core"
 _OF_A_MESSAGE = {"agent": "its recipient", "type": "its type"}
 _CAUSE = {"cause": "`crash`, `hung`, `start`, `ceiling` or `timeout`; null: on purpose, or with its group"}
+_SUBJECT_OF_AN_ALERT = "the agent or convoy; or the squad, when it is about the squad or the machine"
+_OF_AN_ALERT = {"rule": "the rule", "id": "the alert's id"}
 _BY = {"by": "who did it, if that was said"}
 
 DERIVED: dict[str, Kind] = {
@@ -216,6 +227,54 @@ RECORDED: dict[str, Kind] = {
         _BY | {"reason": "why", "grace": "seconds that running handlers have; null: they may finish"},
     ),
     "thawed": Kind("The frozen squad was let go on by hand.", "the squad", _BY),
+    "maintained": Kind(
+        "What was old left the database, and its file was tidied.",
+        "the storage",
+        {
+            "why": "`schedule` or `hand`",
+            "what": "`run`, or `prune`: without tidying the file",
+            "archived": "messages that went to the archive",
+            "deleted": "messages that were deleted, from the archive or without coming there",
+            "dead": "how many of those that left were dead letters",
+            "unsent": "how many of them no exporter has sent: its receiver has been away for too long",
+            "history": "rows of events, readings of the machine and the like that were deleted",
+            "freed": "bytes by which the file has shrunk",
+            "seconds": "how long it took, with all pauses",
+        },
+    ),
+    "alert_fired": Kind(
+        "Something counts as wrong, by a rule of the configuration.",
+        _SUBJECT_OF_AN_ALERT,
+        _OF_AN_ALERT
+        | {
+            "severity": "`info`, `warning` or `critical`",
+            "summary": "what is wrong, for people",
+            "value": "what was read; null where that is no number",
+            "threshold": "the limit; likewise",
+            "unit": "the unit of both",
+        },
+    ),
+    "alert_reminded": Kind(
+        "It goes on, and was told again; or for the first time, after a silence.",
+        _SUBJECT_OF_AN_ALERT,
+        _OF_AN_ALERT | {"summary": "what is wrong, for people"},
+    ),
+    "alert_cleared": Kind(
+        "It is over.",
+        _SUBJECT_OF_AN_ALERT,
+        _OF_AN_ALERT | {"seconds": "for how long it was so"},
+    ),
+    "alert_acked": Kind(
+        "Somebody knows of an alert: there are no more reminders of it.",
+        "the alert's id",
+        _BY | {"note": "what was said with it"},
+    ),
+    "alert_silenced": Kind(
+        "For a time nobody is told of a rule, an agent, or both.",
+        "the silence's id",
+        _BY | {"reason": "why", "rule": "null: any", "agent": "null: any", "seconds": "for how long"},
+    ),
+    "alert_unsilenced": Kind("A silence was ended by hand.", "the silence's id", _BY),
     "replayed": Kind("A dead letter was put back into its queue by hand.", _MESSAGE, _OF_A_MESSAGE),
     "edited": Kind("A dead letter was given another payload by hand.", _MESSAGE, _OF_A_MESSAGE),
     "dropped": Kind(
@@ -231,9 +290,9 @@ assert set(RECORDED) == set(get_args(RecordedKind))  # noqa: S101 - the type and
 
 
 _PAGE = """\
-# Events
+# Events and metrics
 
-Made from `squad/events.py` by `python -m squad.events > docs/events.md`; do not edit it by hand.
+Made from `squad/events.py` and `squad/metrics.py` by `python -m squad.events > docs/events.md`; do not edit it.
 
 `squad events` shows what has happened, the newest last, and with `-f` what happens from now on; see
 [commands](commands.md) for its filters and [JSON documents](json.md) for its form as JSON. Every event has a time, a
@@ -252,12 +311,20 @@ They are rows of the table `events`, in the order in which they happened. What h
 the storage has committed it, so a crash of the storage loses none of it and records none of it twice. A crash may lose
 a `queue_warning` or a `schedule_missed` that was on its way, and one of the supervisor what was on its way from there.
 
-{recorded}"""
+{recorded}
+## Metrics
+
+What happens too often to be an event is counted or measured. [Metrics](metrics.md) says how long these figures are kept
+and how to read them; agents may record more of their own. Those by agent have one series for each agent and convoy,
+those by type one for each type of its messages as well. A `counter` adds up, a `gauge` is read now and then, and of a
+`histogram` there are percentiles.
+
+{metrics}"""
 
 
 def page() -> str:
     """The catalogue as Markdown: ``docs/events.md``."""
-    return _PAGE.format(derived=_table(DERIVED), recorded=_table(RECORDED))
+    return _PAGE.format(derived=_table(DERIVED), recorded=_table(RECORDED), metrics=_metrics())
 
 
 def _table(kinds: Mapping[str, Kind]) -> str:
@@ -268,6 +335,14 @@ def _table(kinds: Mapping[str, Kind]) -> str:
         for name, kind in kinds.items()
     ]
     return "\n".join(["| kind | meaning | subject | details |", "| --- | --- | --- | --- |", *rows, ""])
+
+
+def _metrics() -> str:
+    rows = [
+        f"| `{name}` | {metric.kind} | {metric.unit} | {' and '.join(metric.labels) or 'none'} | {metric.meaning} |"
+        for name, metric in METRICS.items()
+    ]
+    return "\n".join(["| metric | kind | unit | by | meaning |", "| --- | --- | --- | --- | --- |", *rows, ""])
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 TYPE_NAME_FORM = r"[A-Za-z][A-Za-z0-9_.:-]{0,99}"
 """Of the names of message types: a regular expression."""
+_TYPE_NAME = re.compile(TYPE_NAME_FORM)
 
 _ATTRIBUTE = "__squad_type__"
 _OURS = "squad."  # how the names of built-in types begin
@@ -125,7 +126,7 @@ def _dataclass(cls: type[T]) -> type[T]:
 
 def is_type_name(text: str) -> bool:
     """Whether a message type can have this name."""
-    return re.fullmatch(TYPE_NAME_FORM, text) is not None
+    return _TYPE_NAME.fullmatch(text) is not None
 
 
 def type_of(thing: Any) -> MessageType:

@@ -1,4 +1,4 @@
-"""What a client can put on hold, and asking why a message waits."""
+"""What a client can put on hold, having the database tidied or the dashboard served, and why a message waits."""
 
 from __future__ import annotations
 
@@ -54,6 +54,23 @@ class Steering:
         """What is on hold: ``{"frozen": None or {"since", "by", "reason"}, "paused": [{"name", "since", …}]}``."""
         found = self._call("GET", "/v1/holds")
         return {"frozen": found["frozen"], "paused": found["paused"]}
+
+    def maintain(self, *, prune: bool = False) -> dict[str, Any]:
+        """Have the storage tidy its database now; with ``prune`` only have what is old leave it.
+
+        ``{"began": when, "already": whether it was under way}``; it goes on by itself, and ``squad maintenance status``
+        says what came of it.
+        """
+        done = self._call("POST", "/v1/maintenance", encode({"what": "prune" if prune else "run"}))
+        return {"began": done["began"], "already": done["already"]}
+
+    def dashboard(self) -> dict[str, Any]:
+        """Have the dashboard served, on any free port of loopback unless the configuration says where.
+
+        ``{"url", "writable"}``: where it is, and whether things can be changed there with a token.
+        """
+        opened = self._call("POST", "/v1/dashboard", b"{}")
+        return {"url": opened["url"], "writable": opened["writable"]}
 
     def why(self, message_id: str) -> dict[str, Any]:
         """Why a message (full id) has not ended, as ``squad inspect --why -o json`` prints it."""

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from squad.errors import (
@@ -39,6 +40,7 @@ class Request(NamedTuple):
     body: bytes | None = None
     content_type: str = "application/json"
     gate: Callable[[], None] | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class Connection(http.client.HTTPConnection):
@@ -56,7 +58,9 @@ class Connection(http.client.HTTPConnection):
             self.sock.settimeout(seconds)
 
     def say(self, request: Request) -> None:
-        headers = {"Content-Type": request.content_type} if request.body is not None else {}
+        headers = dict(request.headers)
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
         if request.gate is None or not request.body:
             self.request(request.method, request.path, request.body, headers)
             return

@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     from squad.store.database import PoolStats
     from squad.store.desk import Dead
     from squad.store.ends import Cancelling
+    from squad.store.incidents import Change, Order
+    from squad.store.metrics.journal import Measured
+    from squad.store.retention import Limits, Place, Portion
     from squad.store.rows import DeadFilter, Lease, NewTask, Running, Submitted
     from squad.store.settlement import Settlement
     from squad.store.settling import Batch, Ceiling, Policy
+    from squad.store.tidying import Pages
     from squad.store.upkeep import Candidate, Copy, Examination, Restored
 
 
@@ -121,8 +125,52 @@ class History(Protocol):
     def put(self, pairs: Sequence[tuple[str, str]], now: float) -> None: ...
 
 
+class Tidying(Protocol):
+    """Keeping a store small, a little at a time."""
+
+    def retire(self, step: str, after: Place, limits: Limits, rows: int) -> Portion: ...
+
+    def give_back(self, number: int) -> None: ...
+
+    def pages(self) -> Pages: ...
+
+    def checkpoint(self, *, truncate: bool = ...) -> bool: ...
+
+
+class Metrics(Protocol):
+    """What was measured: counted by the store itself while messages change, or handed in."""
+
+    enabled: bool
+
+    @property
+    def pending(self) -> bool: ...
+
+    def add(self, measured: Sequence[Measured]) -> None: ...
+
+    def write(self, now: float) -> None: ...
+
+    def fold(self, now: float, keep: float) -> bool: ...
+
+
+class Incidents(Protocol):
+    """What becomes of alerts."""
+
+    def change(self, changes: Sequence[Change], now: float) -> list[NewTask]: ...
+
+    def carry_out(self, order: Order, now: float) -> tuple[str, ...]: ...
+
+
 class Backend(Transactions, Mailboxes, DeadLetters, Questions, History, Protocol):
     """The writing side of a store: one at a time for each store, held by the storage actor."""
+
+    @property
+    def metrics(self) -> Metrics: ...
+
+    @property
+    def tidying(self) -> Tidying: ...
+
+    @property
+    def incidents(self) -> Incidents: ...
 
 
 class Reading(Protocol):

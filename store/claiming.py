@@ -16,7 +16,7 @@ Wanted = Mapping[str, Sequence[tuple[str, int]]]
 
 PICK = """
     SELECT id, fence + 1, task_id, sender, type, payload, priority, attempts + 1, COALESCE(root_id, task_id),
-           expires_at, reply_to
+           traceparent, expires_at, reply_to, COALESCE(ready_at, created_at)
     FROM tasks
     WHERE recipient = ? AND status = 'queued' AND not_before IS NULL AND (expires_at IS NULL OR expires_at > ?)
     ORDER BY priority, id
@@ -30,7 +30,7 @@ CLAIM = Bulk(
     """,
     "(?, ?)",
 )
-_LEASE = 9  # columns of PICK that are a Lease
+_LEASE = 10  # columns of PICK that are a Lease
 
 
 def claim(session: Session, wanted: Wanted, now: float) -> dict[str, list[Lease]]:
@@ -48,10 +48,11 @@ def claim(session: Session, wanted: Wanted, now: float) -> dict[str, list[Lease]
                 given.setdefault(worker, []).extend(leases)
                 claims += [(lease[0], worker) for lease in leases]
         remembered += [
-            Leased(row, fence, worker, recipient, kind, attempt - 1, task_id, root_id, at, expires_at, reply_to)
-            for (row, fence, task_id, _, kind, _, _, attempt, root_id, expires_at, reply_to), (_, worker) in zip(
-                picked, claims[len(remembered) :], strict=True
-            )
+            Leased(row, fence, worker, recipient, kind, attempt - 1, task_id, root_id, at, expires_at, reply_to, ready)
+            for (row, fence, task_id, _, kind, _, _, attempt, root_id, _, expires_at, reply_to, ready), (
+                _,
+                worker,
+            ) in zip(picked, claims[len(remembered) :], strict=True)
         ]
         if picked:
             session.depths.add(recipient, -len(picked))

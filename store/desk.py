@@ -19,13 +19,14 @@ from squad.store.settling import Ceiling
 from squad.store.times import iso
 
 _SELECT = "SELECT id, task_id, recipient, type, status, error_message FROM tasks"
+_ARCHIVED = "SELECT 1 FROM tasks_archive WHERE task_id = ? LIMIT 1"
 _MOST_NAMED = 20  # messages that are no dead letters, in one error
 
 _REPLAY = """
     UPDATE tasks SET status = 'queued', attempts = 0, not_before = NULL, expires_at = NULL, lease_owner = NULL,
-                     claimed_at = NULL, cancelling = NULL, reply_due = ? + reply_timeout, started_at = NULL,
-                     completed_at = NULL, duration_ms = NULL
-    WHERE id = ?
+                     claimed_at = NULL, cancelling = NULL, reply_due = ?1 + reply_timeout, started_at = NULL,
+                     completed_at = NULL, duration_ms = NULL, ready_at = ?1
+    WHERE id = ?2
 """  # a sum with NULL is NULL: without a time-out there is none
 
 
@@ -53,7 +54,8 @@ def find(session: Session, which: Sequence[str] | DeadFilter) -> list[Dead]:
     for task_id in dict.fromkeys(which):
         row = session.connection.execute(f"{_SELECT} WHERE task_id = ?", (task_id,)).fetchone()
         if row is None:
-            problems.append(Problem(task_id, "there is no such message"))
+            archived = session.connection.execute(_ARCHIVED, (task_id,)).fetchone()
+            problems.append(Problem(task_id, "is in the archive" if archived else "there is no such message"))
         elif row[4] != "failed":
             problems.append(Problem(task_id, f"is {row[4]}, and so no dead letter"))
         else:
@@ -96,6 +98,7 @@ def replay(session: Session, dead: Sequence[Dead], ceiling: Ceiling, now: float,
     session.connection.executemany(_REPLAY, [(now, letter.row) for letter in dead])
     for letter in dead:
         session.depths.add(letter.recipient, 1)
+        session.metrics.count("queued", letter.recipient, letter.type)
         done.woken.add(letter.recipient)
     done.due(now)  # one of the replies that are owed again may be what is due next
     record_events(session, [event("replayed", x.task_id, agent=x.recipient, type=x.type) for x in dead], now)

@@ -13,7 +13,7 @@ import heapq
 import json
 import time
 from bisect import insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, takewhile
@@ -250,6 +250,12 @@ def last(database: Database, most: int, wanted: Wanted = Wanted(), since: float 
 def about(database: Database, subject: str) -> list[Happening]:
     """What was recorded about this subject, such as a message that somebody replayed; the oldest first."""
     return [happening for _, happening in _recorded(database, Event.id, Event.subject == subject)]
+
+
+def recorded(database: Database, subjects: Collection[str], kinds: Collection[str], most: int = 50) -> list[Happening]:
+    """The last ``most`` events of these kinds that were recorded about these subjects; the newest first."""
+    chosen = (Event.subject.in_(list(subjects)), Event.kind.in_(list(kinds)))
+    return [happening for _, happening in islice(_recorded(database, Event.id.desc(), *chosen), most)]
 
 
 def _falling(database: Database, wanted: Wanted) -> Iterator[Happening]:

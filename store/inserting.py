@@ -23,15 +23,15 @@ BAD_ROW = (
 """What SQLite's module raises when one row is at fault, not the database."""
 
 _COLUMNS = "task_id, parent_id, root_id, sender, recipient, type, priority, created_at, payload"
-_MORE = "not_before, expires_at, reply_to, reply_timeout, reply_due, key"
+_MORE = "not_before, expires_at, reply_to, reply_timeout, reply_due, key, traceparent"
 _INSERT = "INSERT INTO tasks ({columns}) VALUES {{rows}} ON CONFLICT DO NOTHING"
 
 # Two kinds, since Python takes its time over each None that it hands to SQLite; hence also the empty parent's detour.
 PLAIN = Bulk(_INSERT.format(columns=_COLUMNS), "(?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?)")
-FULL = Bulk(_INSERT.format(columns=f"{_COLUMNS}, {_MORE}"), "(?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+FULL = Bulk(_INSERT.format(columns=f"{_COLUMNS}, {_MORE}"), f"(?, NULLIF(?, ''){', ?' * 14})")
 _WIDTH = 9  # of a row of PLAIN
-_RECIPIENT = 4  # its place in either
-_NO_MORE = [None] * 5  # of a NewTask that is a row of PLAIN
+_WHERE = slice(4, 6)  # recipient and type in either
+_NO_MORE = [None] * 6  # of a NewTask that is a row of PLAIN
 
 Parameters = tuple[object, ...]
 
@@ -64,6 +64,7 @@ def to_insert(task: NewTask, now: float, at: str, parent: str = "", root: str | 
         task.reply_timeout,
         task.reply_due(now),
         task.key,
+        task.traceparent,
     )
 
 
@@ -97,8 +98,10 @@ def put(session: Session, values: Sequence[Parameters]) -> int:
 
 
 def _count(session: Session, values: Sequence[Parameters]) -> None:
-    for recipient, number in Counter(parameters[_RECIPIENT] for parameters in values).items():
-        session.depths.add(str(recipient), number)
+    for where, number in Counter([parameters[_WHERE] for parameters in values]).items():
+        recipient, kind = map(str, where)
+        session.depths.add(recipient, number)
+        session.metrics.count("queued", recipient, kind, number)
 
 
 def storable(text: str) -> str:

@@ -8,7 +8,7 @@ text.
 
 from __future__ import annotations
 
-from peewee import AutoField, FloatField, ForeignKeyField, IntegerField, Model, TextField
+from peewee import AutoField, CompositeKey, FloatField, ForeignKeyField, IntegerField, Model, TextField
 
 STATUSES = ("queued", "running", "completed", "failed", "cancelled", "expired")
 
@@ -54,6 +54,8 @@ class Task(Model):
     error_message = TextField(null=True)
     payload = TextField()
     result = TextField(null=True)
+    traceparent = TextField(null=True)  # where its trace began outside; null: the trace is that of its root
+    ready_at = FloatField(null=True)  # seconds since the epoch; null: since created_at
 
     class Meta:
         table_name = "tasks"
@@ -74,6 +76,32 @@ class Attempt(Model):
 
     class Meta:
         table_name = "attempts"
+
+
+class ArchivedTask(Task):
+    """A message that has ended long ago, as it was."""
+
+    id = IntegerField(primary_key=True)
+
+    class Meta:
+        table_name = "tasks_archive"
+
+
+class ArchivedAttempt(Model):
+    """An attempt at such a message."""
+
+    id = IntegerField(primary_key=True)
+    task = ForeignKeyField(ArchivedTask, column_name="task_row", backref="archived_failures", on_delete="CASCADE")
+    number = IntegerField()
+    worker = TextField()
+    started_at = TextField(null=True)
+    ended_at = TextField()
+    outcome = TextField()
+    final = IntegerField()
+    error = TextField()
+
+    class Meta:
+        table_name = "attempts_archive"
 
 
 class AgentState(Model):
@@ -152,6 +180,103 @@ class Total(Model):
         table_name = "totals"
 
 
+class MetricSeries(Model):
+    """A metric of an agent and a type, and all of it since it began. Empty text: of none, the squad's."""
+
+    id = AutoField()
+    name = TextField()
+    agent = TextField()
+    type = TextField()
+    kind = TextField()  # counter, gauge, histogram
+    count = IntegerField(default=0)
+    sum = FloatField(default=0)
+    last = FloatField(null=True)
+    updated_at = FloatField(default=0)  # seconds since the epoch
+    buckets = TextField(null=True)  # see squad.store.metrics.histogram
+
+    class Meta:
+        table_name = "metric_series"
+
+
+class MetricPoint(Model):
+    """What was recorded of a series in ``step`` seconds from ``start`` on (seconds since the epoch)."""
+
+    step = IntegerField()
+    start = IntegerField()
+    series = IntegerField()
+    count = IntegerField()
+    sum = FloatField()
+    least = FloatField(null=True)
+    most = FloatField(null=True)
+    last = FloatField(null=True)
+    buckets = TextField(null=True)
+
+    class Meta:
+        table_name = "metric_points"
+        primary_key = CompositeKey("step", "start", "series")
+
+
+class AgentMetric(Model):
+    """The view of the points by name, for people."""
+
+    agent = TextField(null=True)
+    metric_name = TextField()
+    metric_value = FloatField()  # of a counter how much it grew, else the mean
+    timestamp = TextField()  # where ``seconds`` begin
+    type = TextField(null=True)
+    kind = TextField()
+    seconds = IntegerField()
+    count = IntegerField()
+    least = FloatField(null=True)
+    most = FloatField(null=True)
+
+    class Meta:
+        table_name = "agent_metrics"
+        primary_key = False
+
+
+class Alert(Model):
+    """An incident: a rule's condition came true, for as long as the rule says. ``cleared_at`` null: it is."""
+
+    id = AutoField()
+    alert_id = TextField(unique=True)
+    rule = TextField()
+    agent = TextField()  # or convoy; empty: it is about the squad or the machine
+    severity = TextField()  # info, warning, critical
+    summary = TextField()
+    value = FloatField(null=True)
+    threshold = FloatField(null=True)
+    unit = TextField()
+    fired_at = TextField()
+    told_at = TextField(null=True)  # null: it was silenced so far
+    reminded_at = TextField(null=True)
+    reminders = IntegerField(default=0)
+    acked_at = TextField(null=True)
+    acked_by = TextField(null=True)
+    note = TextField(null=True)
+    cleared_at = TextField(null=True)
+
+    class Meta:
+        table_name = "alerts"
+
+
+class AlertSilence(Model):
+    """For a time the sinks are told nothing about a rule, an agent, or a rule of an agent; null: any."""
+
+    id = AutoField()
+    silence_id = TextField(unique=True)
+    rule = TextField(null=True)
+    agent = TextField(null=True)
+    since = TextField()
+    until = TextField()
+    by = TextField(null=True)
+    reason = TextField(null=True)
+    ended_at = TextField(null=True)
+
+    class Meta:
+        table_name = "alert_silences"
+
+
 class QueueDepth(Model):
     """The view of waiting messages by recipient; recipients without any are absent."""
 
@@ -166,4 +291,20 @@ class QueueDepth(Model):
         primary_key = False
 
 
-TABLES = (SchemaVersion, Task, Attempt, AgentState, Event, ConvoyResize, MachineSample, Keeper, Total)
+TABLES = (
+    SchemaVersion,
+    Task,
+    Attempt,
+    ArchivedTask,
+    ArchivedAttempt,
+    AgentState,
+    Event,
+    ConvoyResize,
+    MachineSample,
+    Keeper,
+    Total,
+    MetricSeries,
+    MetricPoint,
+    Alert,
+    AlertSilence,
+)

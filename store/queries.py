@@ -14,11 +14,15 @@ from typing import Any
 from peewee import Database, Expression, fn
 
 from squad.errors import UsageError
-from squad.store.models import Attempt, ConvoyResize, Event, Keeper, QueueDepth, Task
+from squad.store.models import ArchivedAttempt, ArchivedTask, Attempt, ConvoyResize, Event, Keeper, QueueDepth, Task
 from squad.store.times import iso
+
+Messages = type[Task]
+"""``Task`` or ``ArchivedTask``."""
 
 _SHORTEST = 6  # characters of an id that are enough to look for it
 _CANDIDATES = 5  # that an ambiguous id lists
+_KEPT = ((Task, Attempt), (ArchivedTask, ArchivedAttempt))  # where messages are, in the order in which they are sought
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +41,15 @@ class Filter:
     ended_since: float | None = None
     error: str | None = None
 
-    def conditions(self) -> list[Expression]:
-        pairs = ((Task.recipient, self.agent), (Task.type, self.type), (Task.status, self.status))
-        found = [column == value for column, value in (*pairs, (Task.sender, self.sender)) if value is not None]
+    def conditions(self, task: Messages = Task) -> list[Expression]:
+        pairs = ((task.recipient, self.agent), (task.type, self.type), (task.status, self.status))
+        found = [column == value for column, value in (*pairs, (task.sender, self.sender)) if value is not None]
         if self.since is not None:
-            found.append(Task.created_at >= iso(self.since))
+            found.append(task.created_at >= iso(self.since))
         if self.ended_since is not None:
-            found.append(Task.completed_at >= iso(self.ended_since))
+            found.append(task.completed_at >= iso(self.ended_since))
         if self.error is not None:
-            found.append(fn.INSTR(fn.LOWER(Task.error_message), fn.LOWER(self.error)) > 0)
+            found.append(fn.INSTR(fn.LOWER(task.error_message), fn.LOWER(self.error)) > 0)
         return found
 
 
@@ -76,29 +80,15 @@ class MessageRow:
     error_message: str | None
 
 
-_COLUMNS = (
-    Task.id,
-    Task.task_id,
-    Task.parent_id,
-    fn.COALESCE(Task.root_id, Task.task_id),
-    Task.sender,
-    Task.recipient,
-    Task.type,
-    Task.priority,
-    Task.status,
-    Task.attempts,
-    Task.not_before,
-    Task.expires_at,
-    Task.lease_owner,
-    Task.claimed_at,
-    Task.reply_to,
-    Task.created_at,
-    Task.started_at,
-    Task.completed_at,
-    Task.duration_ms,
-    Task.key,
-    Task.error_message,
-)
+def columns(task: Messages) -> tuple[Any, ...]:
+    """Those of a MessageRow."""
+    names = [name for name in MessageRow.__dataclass_fields__ if name not in ("row", "root_id")]
+    found = {"row": task.id, "root_id": fn.COALESCE(task.root_id, task.task_id)}
+    found |= {name: getattr(task, name) for name in names}
+    return tuple(found[name] for name in MessageRow.__dataclass_fields__)
+
+
+COLUMNS = columns(Task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +116,7 @@ class Detail:
     children: list[MessageRow]
     """What it caused, in order of arrival; the first of ``children_total``."""
     children_total: int
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +185,7 @@ def _newest(which: Filter, limit: int, before: int | None = None) -> Any:
     conditions = which.conditions()
     if before is not None:
         conditions.append(Task.id < before)
-    query = Task.select(*_COLUMNS).order_by(Task.id.desc()).limit(limit)
+    query = Task.select(*COLUMNS).order_by(Task.id.desc()).limit(limit)
     if which.status == "queued":  # there may be a million, which no index has in this order: only their ids are sorted
         return query.where(Task.id.in_(Task.select(Task.id).where(*conditions).order_by(Task.id.desc()).limit(limit)))
     return query.where(*conditions) if conditions else query
@@ -207,36 +198,51 @@ def message(database: Database, text: str, children: int = 100) -> Detail:
     """
     with database.atomic():  # one snapshot for all the questions
         task_id = find(database, text)
-        chosen = Task.select(*_COLUMNS, Task.payload, Task.result).where(Task.task_id == task_id)
-        *row, payload, result = next(iter(chosen.tuples().execute(database)))
+        task, attempt = next(kept for kept in _KEPT if _has(database, kept[0], task_id))
+        chosen = task.select(*columns(task), task.payload, task.result).where(task.task_id == task_id)
+        *row, payload, result = next(iter(chosen.order_by(task.id.desc()).limit(1).tuples().execute(database)))
         found = MessageRow(*row)
+        caused = [
+            child
+            for kept, _ in _KEPT
+            for child in _messages(
+                database,
+                kept.select(*columns(kept)).where(kept.parent_id == task_id).order_by(kept.id).limit(children),
+            )
+        ]
         return Detail(
             message=found,
             payload=payload,
             result=result,
-            attempts=_attempts(database, found.row),
+            attempts=_attempts(database, attempt, found.row),
             ancestors=_ancestors(database, found),
-            children=_messages(
-                database,
-                Task.select(*_COLUMNS).where(Task.parent_id == task_id).order_by(Task.id).limit(children),
-            ),
-            children_total=Task.select().where(Task.parent_id == task_id).count(database),
+            children=sorted(caused, key=lambda child: child.row)[:children],
+            children_total=sum(kept.select().where(kept.parent_id == task_id).count(database) for kept, _ in _KEPT),
+            archived=task is ArchivedTask,
         )
+
+
+def archived(database: Database, which: Filter, limit: int = 100) -> list[MessageRow]:
+    """Of those that have left for the archive, the newest first."""
+    query = ArchivedTask.select(*columns(ArchivedTask)).where(*which.conditions(ArchivedTask), ArchivedTask.id > 0)
+    return _messages(database, query.order_by(ArchivedTask.id.desc()).limit(limit))
+
+
+def _has(database: Database, task: Messages, task_id: str) -> bool:
+    return bool(task.select().where(task.task_id == task_id).exists(database))
 
 
 def find(database: Database, text: str) -> str:
     """The full id that ``text`` means. Raises UsageError as ``message`` does."""
     text = text.strip().lower()
-    exact = Task.select(Task.task_id).where(Task.task_id == text)
-    if list(exact.tuples().execute(database)):
+    if any(_has(database, task, text) for task, _ in _KEPT):
         return text
     if len(text) < _SHORTEST:
         raise UsageError(
             f"{text!r} is too short for a message's id", hint=f"give its last {_SHORTEST} characters or more"
         )
     # The beginning is looked up in the index; the end needs a pass over all of it.
-    begins = (Task.task_id >= text) & (Task.task_id < text + "\U0010ffff")
-    found = _ids(database, begins) or _ids(database, fn.SUBSTR(Task.task_id, -len(text)) == text)
+    found = next((ids for task, _ in _KEPT if (ids := _ids(database, task, text))), [])
     if not found:
         raise UsageError(f"there is no message {text!r}", hint="`squad message list` shows the newest")
     if len(found) > 1:
@@ -248,18 +254,20 @@ def find(database: Database, text: str) -> str:
     return str(found[0])
 
 
-def _ids(database: Database, fits: Expression) -> list[str]:
+def _ids(database: Database, task: Messages, text: str) -> list[str]:
     """The newest first, by their own order: then the index is all that is read."""
-    query = Task.select(Task.task_id).where(fits).order_by(Task.task_id.desc()).limit(_CANDIDATES + 1)
-    return [row[0] for row in query.tuples().execute(database)]
+    begins = (task.task_id >= text) & (task.task_id < text + "\U0010ffff")
+    for fits in (begins, fn.SUBSTR(task.task_id, -len(text)) == text):
+        query = task.select(task.task_id).where(fits).order_by(task.task_id.desc()).limit(_CANDIDATES + 1)
+        if found := [row[0] for row in query.tuples().execute(database)]:
+            return found
+    return []
 
 
-def _attempts(database: Database, row: int) -> list[AttemptRow]:
-    query = Attempt.select(
-        Attempt.number, Attempt.worker, Attempt.started_at, Attempt.ended_at, Attempt.outcome, Attempt.error
-    )
-    found = query.where(Attempt.task == row).order_by(Attempt.id).tuples().execute(database)
-    return [AttemptRow(*attempt) for attempt in found]
+def _attempts(database: Database, attempt: Any, row: int) -> list[AttemptRow]:
+    query = attempt.select(*(getattr(attempt, name) for name in AttemptRow.__dataclass_fields__))
+    found = query.where(attempt.task == row).order_by(attempt.id).tuples().execute(database)
+    return [AttemptRow(*values) for values in found]
 
 
 def _ancestors(database: Database, child: MessageRow) -> list[MessageRow]:
@@ -268,7 +276,8 @@ def _ancestors(database: Database, child: MessageRow) -> list[MessageRow]:
     parent = child.parent_id
     while parent is not None and parent not in seen:  # a row edited by hand could name itself
         seen.add(parent)
-        found = _messages(database, Task.select(*_COLUMNS).where(Task.task_id == parent))
+        look = (task.select(*columns(task)).where(task.task_id == parent).limit(1) for task, _ in _KEPT)
+        found = next((rows for query in look if (rows := _messages(database, query))), [])
         chain[:0] = found
         parent = found[0].parent_id if found else None
     return chain
@@ -276,14 +285,18 @@ def _ancestors(database: Database, child: MessageRow) -> list[MessageRow]:
 
 _TREE = """
     WITH RECURSIVE tree (task_id) AS (
-        SELECT task_id FROM tasks WHERE task_id = ?
+        SELECT ?
         UNION
         SELECT tasks.task_id FROM tree JOIN tasks ON tasks.parent_id = tree.task_id
+        UNION
+        SELECT old.task_id FROM tree JOIN tasks_archive AS old ON old.parent_id = tree.task_id
     )
 """
 _TREE_COUNTS = f"""
     {_TREE}
-    SELECT recipient, type, status, COUNT(*) FROM tree JOIN tasks USING (task_id)
+    SELECT recipient, type, status, COUNT(*)
+    FROM (SELECT recipient, type, status FROM tree JOIN tasks USING (task_id)
+          UNION ALL SELECT recipient, type, status FROM tree JOIN tasks_archive USING (task_id))
     GROUP BY recipient, type, status ORDER BY recipient, type, status
 """  # noqa: S608 - a constant
 # CROSS: in this order. There may be more dead letters than messages in the tree.
@@ -294,11 +307,12 @@ _TREE_FAILED = f"""
 
 
 def tree(database: Database, task_id: str, failed: int = 10) -> TreeSummary:
-    """How it stands with a message (full id) and all that came of it, and up to ``failed`` of its dead letters."""
+    """How it stands with a message (full id) and all that came of it, and up to ``failed`` of its dead letters, which
+    are not in the archive."""
     with database.atomic():
         counted = [TreeCount(*row) for row in _rows(database, _TREE_COUNTS, task_id)]
         dead = [row[0] for row in _rows(database, _TREE_FAILED, task_id, failed)]
-        chosen = Task.select(*_COLUMNS).where(Task.id.in_(dead)).order_by(Task.id)
+        chosen = Task.select(*COLUMNS).where(Task.id.in_(dead)).order_by(Task.id)
         return TreeSummary(counted, _messages(database, chosen))
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from squad import trace
 from squad.ids import new_id
 from squad.replies import REPLY
 from squad.store.inserting import insert, to_insert
@@ -16,7 +17,7 @@ from squad.store.times import iso
 
 # Once the time-out was told (reply_due is NULL again) no reply is owed any more.
 _ASKED = """
-    SELECT task_id, COALESCE(root_id, task_id), recipient, type, priority, reply_to,
+    SELECT task_id, COALESCE(root_id, task_id), recipient, type, priority, reply_to, traceparent,
            status, COALESCE(error_message, ''), COALESCE(result, 'null')
     FROM tasks
     WHERE id = ? AND reply_to IS NOT NULL AND (reply_timeout IS NULL OR reply_due IS NOT NULL)
@@ -24,7 +25,7 @@ _ASKED = """
 _TIMED_OUT = """
     UPDATE tasks INDEXED BY tasks_reply_due SET reply_due = NULL
     WHERE completed_at IS NULL AND reply_due IS NOT NULL AND reply_due <= ?
-    RETURNING task_id, COALESCE(root_id, task_id), recipient, type, priority, reply_to, reply_timeout
+    RETURNING task_id, COALESCE(root_id, task_id), recipient, type, priority, reply_to, traceparent, reply_timeout
 """
 
 
@@ -37,6 +38,7 @@ class _Asked(NamedTuple):
     type: str
     priority: int
     reply_to: str
+    traceparent: str | None
     status: str
     error: str
     result: str = "null"  # JSON text
@@ -71,6 +73,7 @@ def _reply(asked: _Asked) -> NewTask:
         asked.priority,
         parent_id=asked.task_id,
         root_id=asked.root_id,
+        traceparent=trace.inherited(asked.task_id, asked.traceparent),
     )
 
 

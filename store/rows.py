@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from squad.metrics import Kind
+
 ENDED = ("crash", "hung", "ceiling")
 """How an attempt fails with its process: it died, or was ended because it was silent, or took too much."""
 
@@ -27,6 +29,7 @@ class NewTask(NamedTuple):
     expires_at: float | None = None  # from then on it is not handled any more, but `expired`
     reply_to: str | None = None  # the agent that is told, by a message, how this one ends
     reply_timeout: float | None = None  # seconds that this may take, counted from when it may first be handled
+    traceparent: str | None = None  # its place in a trace that began outside (squad.trace); None: in that of its root
 
     def delayed_until(self, now: float) -> float | None:
         """``not_before`` while it lies ahead; None for what is ready."""
@@ -66,6 +69,7 @@ class Lease(NamedTuple):
     priority: int
     attempt: int  # 1 for the first
     root_id: str
+    traceparent: str | None = None  # of a trace that began outside
 
     @property
     def claim(self) -> tuple[int, int]:
@@ -84,21 +88,22 @@ class Outcome(NamedTuple):
       ``limited``   likewise; a token bucket was empty
       ``returned``  never begun; given back at once; not an attempt
       ``cancelled`` ended because the message was cancelled
-    ``sends`` and ``state`` take effect only with ``done``. ``state`` is the agent's whole new state as JSON text,
-    None when unchanged, and is accepted only on top of ``state_version``.
+    ``sends``, ``state`` and ``metrics`` take effect only with ``done``. ``state`` is the agent's whole new state as
+    JSON text, None when unchanged, and is accepted only on top of ``state_version``.
     """
 
     row: int
     fence: int
     kind: str
     started: float = 0.0
-    duration_ms: int = 0
+    duration_ms: float = 0
     result: str | None = None
     error: str = ""
     not_before: float | None = None
     sends: tuple[NewTask, ...] = ()
     state: str | None = None
     state_version: int = 0
+    metrics: tuple[tuple[str, Kind, float], ...] = ()  # (name, kind, value) of the agent's own
 
     @property
     def claim(self) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from squad.store.leases import Leases
+from squad.store.metrics.journal import Journal
 
 _QUEUED = "SELECT recipient, COUNT(*) FROM tasks WHERE status = 'queued' GROUP BY recipient"
 _ADD = "UPDATE totals SET messages = messages + ? WHERE status = ?"
@@ -61,6 +62,7 @@ class Session:
         self.depths = Tally(dict(connection.execute(_QUEUED)))  # by recipient, delayed messages included
         self.ended = Tally({})  # by status, since this was made
         self.leases = Leases(connection)
+        self.metrics = Journal()
 
     def flush(self) -> None:
         """The transaction is about to be committed."""
@@ -71,17 +73,19 @@ class Session:
         """It was."""
         self.depths.commit()
         self.ended.commit()
+        self.metrics.commit()
 
     def roll_back(self) -> None:
         """It was undone."""
         self.depths.roll_back()
         self.ended.roll_back()
+        self.metrics.roll_back()
         self.leases.forget_all()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """What is written inside is undone when an exception escapes; the transaction around it goes on."""
-        depths, ended = dict(self.depths.changed), dict(self.ended.changed)
+        depths, ended, noted = dict(self.depths.changed), dict(self.ended.changed), self.metrics.mark()
         self.connection.execute("SAVEPOINT inner")
         try:
             yield
@@ -91,6 +95,7 @@ class Session:
                 self.connection.execute("RELEASE inner")
             self.depths.roll_back(depths)
             self.ended.roll_back(ended)
+            self.metrics.roll_back(noted)
             self.leases.forget_all()
             raise
         self.connection.execute("RELEASE inner")

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from squad.store.bulk import Bulk
 from squad.store.inserting import BAD_ROW, Parameters, insert, is_plain, storable, to_insert
 from squad.store.leases import Leased
+from squad.store.metrics.journal import Key, Measured, Times, Where
+from squad.store.metrics.summary import Summary
 from squad.store.replies import answer
 from squad.store.rows import NewTask, Outcome, Running
 from squad.store.session import Session
@@ -43,12 +45,12 @@ _END = """
 """
 _RETRY = """
     UPDATE tasks SET status = 'queued', attempts = ?, not_before = ?, lease_owner = NULL, claimed_at = NULL,
-                     error_message = ?
+                     error_message = ?, ready_at = ?
     WHERE id = ?
 """
 _GIVE_BACK = """
     UPDATE tasks SET status = 'queued', not_before = ?, lease_owner = NULL, claimed_at = NULL,
-                     error_message = COALESCE(?, error_message)
+                     error_message = COALESCE(?, error_message), ready_at = ?
     WHERE id = ?
 """
 _ATTEMPT = """
@@ -92,6 +94,9 @@ class Settling:
         self._sent: dict[str, int] = {}  # likewise, by recipient
         self._requeued: Counter[str] = Counter()
         self._to_answer: list[int] = []
+        self._counted: list[Key] = []
+        self._handled: dict[Where, Times] = {}
+        self._own: list[Measured] = []
         self._over: list[int] = []  # rows whose leases end
         self._finished: set[tuple[int, int, str]] = set()  # row, fence and worker of what is completed here
         self._done = Settlement()
@@ -158,8 +163,18 @@ class Settling:
                 self._session.depths.add(recipient, number)
             if self._to_answer:
                 answer(self._session, self._to_answer, self._now, self._done)
+            self._write_metrics()
         self._session.leases.forget(self._over)
         return self._done
+
+    def _write_metrics(self) -> None:
+        metrics = self._session.metrics
+        for where, times in self._handled.items():
+            metrics.completed(where, times)
+        for key in self._counted:
+            metrics.count(*key)
+        for measured in self._own:
+            metrics.add(measured)
 
     def _note(self, statement: str, *parameters: object) -> None:
         self._writes.setdefault(statement, []).append(parameters)
@@ -198,9 +213,19 @@ class Settling:
                 self._give_back(leased, None, "")
             return False
         started = iso(outcome.started) if outcome.started else leased.claimed_at
-        self._completed.append((leased.row, started, outcome.duration_ms, outcome.result))
+        self._completed.append((leased.row, started, round(outcome.duration_ms), outcome.result))
         self._finished.add((leased.row, leased.fence, leased.worker))
         self._ended(leased, "completed")
+        where = leased.recipient, leased.type
+        times = self._handled.get(where)
+        if times is None:
+            times = self._handled[where] = [], [], []
+        began, ready, took = times
+        began.append(outcome.started or self._now)
+        ready.append(leased.ready)
+        took.append(outcome.duration_ms)
+        if outcome.metrics:
+            self._measured(leased, outcome)
         for task in outcome.sends:
             row = to_insert(task, self._now, self._at, leased.task_id, leased.root_id)
             self._sends.append(row)
@@ -210,6 +235,10 @@ class Settling:
                 self._done.queued(task.recipient, task.delayed_until(self._now))
                 self._done.due(task.expires_at, task.reply_due(self._now))
         return True
+
+    def _measured(self, leased: Leased, outcome: Outcome) -> None:
+        for name, kind, value in outcome.metrics:
+            self._own.append(Measured(name, leased.recipient, "", kind, Summary.of(kind, value)))
 
     def _too_many(self, sends: Sequence[NewTask]) -> str:
         """Why this many messages cannot be taken, or nothing."""
@@ -245,17 +274,19 @@ class Settling:
         final = int(delay is None)
         self._note(_ATTEMPT, leased.row, leased.worker, started, self._at, outcome.kind, final, error, leased.row)
         if delay is None:
-            duration = outcome.duration_ms if outcome.started else None
+            duration = round(outcome.duration_ms) if outcome.started else None
             self._note(_END, "failed", number, started, self._at, duration, error, leased.row)
             self._ended(leased, "failed")
+            self._counted.append(("failed", leased.recipient, leased.type))
         else:
             until = self._now + delay if delay > 0 else None
-            self._note(_RETRY, number, until, error, leased.row)
+            self._note(_RETRY, number, until, error, self._now, leased.row)
             self._requeue(leased, until)
+            self._counted.append(("retried", leased.recipient, leased.type))
 
     def _give_back(self, leased: Leased, not_before: float | None, why: str) -> None:
         until = not_before if not_before is not None and not_before > self._now else None
-        self._note(_GIVE_BACK, until, storable(why) or None, leased.row)
+        self._note(_GIVE_BACK, until, storable(why) or None, self._now, leased.row)
         self._requeue(leased, until)
 
     def _requeue(self, leased: Leased, until: float | None) -> None:
@@ -265,7 +296,7 @@ class Settling:
 
     def _cancel_begun(self, leased: Leased, outcome: Outcome) -> None:
         if outcome.started:
-            self._cancel(leased, iso(outcome.started), outcome.duration_ms)
+            self._cancel(leased, iso(outcome.started), round(outcome.duration_ms))
         else:
             self._cancel(leased, None, None)
 
@@ -273,6 +304,7 @@ class Settling:
         why = BEFORE_HANDLED if started is None else WHILE_HANDLED
         self._note(_END, "cancelled", leased.attempts, started, self._at, duration, why, leased.row)
         self._ended(leased, "cancelled")
+        self._counted.append(("cancelled", leased.recipient, leased.type))
 
     def _ended(self, leased: Leased, status: str) -> None:
         self._done.ended.append((leased.task_id, leased.root_id, status))

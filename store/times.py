@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from functools import lru_cache
 
 
@@ -15,6 +16,12 @@ def iso(seconds: float) -> str:
 def _millisecond(number: int) -> str:
     whole, rest = divmod(number, 1000)
     return f"{_second(whole)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=1024)  # likewise
+def seconds(moment: str | float) -> float:
+    """Seconds since the epoch from what ``iso`` wrote; what is in seconds already stays as it is."""
+    return moment if isinstance(moment, float) else datetime.fromisoformat(str(moment)).timestamp()
 
 
 @lru_cache(maxsize=64)

@@ -12,21 +12,25 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from squad.errors import StoreError
 from squad.events import Event
-from squad.store import claiming, desk, ends, recording, replies, settling
+from squad.store import claiming, desk, ends, over, recording, replies, settling
 from squad.store.claiming import Wanted
 from squad.store.desk import Dead
 from squad.store.ends import Cancelling
 from squad.store.faults import store_error
+from squad.store.incidents import Incidents
 from squad.store.inserting import BAD_ROW, Parameters, insert, put, to_insert
+from squad.store.metrics.recorder import Recorder
 from squad.store.migrations import migrate
 from squad.store.rows import DeadFilter, Lease, NewTask, Running, Submitted
 from squad.store.session import Session
 from squad.store.settlement import Settlement
 from squad.store.settling import Batch, Ceiling, Policy
+from squad.store.tidying import Tidying
 from squad.store.times import iso
 
 if TYPE_CHECKING:
@@ -37,7 +41,7 @@ __all__ = ["Ceiling", "Policy", "Settlement", "Writer"]
 Question = TypeVar("Question", bound=Callable[..., Any])
 
 _DUE = """
-    UPDATE tasks INDEXED BY tasks_delayed SET not_before = NULL
+    UPDATE tasks INDEXED BY tasks_delayed SET ready_at = not_before, not_before = NULL
     WHERE status = 'queued' AND not_before IS NOT NULL AND not_before <= ?
     RETURNING recipient
 """
@@ -55,19 +59,6 @@ _NEXT_DUE = (
     WHERE completed_at IS NULL AND reply_due IS NOT NULL
     """,
 )
-_OPEN_TREE = """
-    SELECT 1 FROM tasks
-    WHERE root_id = ? AND completed_at IS NULL AND status IN ('queued', 'running')
-    LIMIT 1
-"""  # completed_at is in the condition of the index
-_OPEN_BRANCH = """
-    WITH RECURSIVE branch (task_id, status) AS (
-        SELECT task_id, status FROM tasks WHERE task_id = ?
-        UNION
-        SELECT tasks.task_id, tasks.status FROM branch JOIN tasks ON tasks.parent_id = branch.task_id
-    )
-    SELECT 1 FROM branch WHERE status IN ('queued', 'running') LIMIT 1
-"""
 
 
 def _asking(question: Question) -> Question:
@@ -108,6 +99,9 @@ class Writer:
         try:
             self._set_up(config)
             self._session = Session(self._connection)
+            self.tidying = Tidying(self._session, self.path)
+            self.metrics = Recorder(self._session)
+            self.incidents = Incidents(self._session)
         except sqlite3.Error as error:
             self._connection.close()
             raise store_error(error, self.path) from error
@@ -138,16 +132,21 @@ class Writer:
         if self._begun():
             raise RuntimeError("a transaction is open already")
         try:
+            begun = perf_counter()
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
                 self._session.flush()
+                over = perf_counter()
                 self._connection.execute("COMMIT")
                 self._session.commit()
+                committed = perf_counter()
+                self._session.metrics.took(committed - begun, committed - over)
             except BaseException:
                 if self._begun():  # SQLite itself rolls back on some errors
                     self._connection.execute("ROLLBACK")
                 self._session.roll_back()
+                self.metrics.forget()
                 raise
         except sqlite3.ProgrammingError:
             raise  # a bug, which trying again does not mend
@@ -332,20 +331,12 @@ class Writer:
     @_asking
     def ended(self, task_id: str) -> bool:
         """True when the message is stored and neither queued nor running."""
-        row = self._connection.execute("SELECT status FROM tasks WHERE task_id = ?", (task_id,)).fetchone()
-        return row is not None and row[0] not in ("queued", "running")
+        return over.ended(self._connection, task_id)
 
     @_asking
     def tree_ended(self, task_id: str) -> bool:
         """True when the message has ended, and all that came of it. One index look-up for a root."""
-        if not self.ended(task_id):
-            return False
-        root = self._connection.execute(
-            "SELECT COALESCE(root_id, task_id) FROM tasks WHERE task_id = ?", (task_id,)
-        ).fetchone()[0]
-        if self._connection.execute(_OPEN_TREE, (root,)).fetchone() is None:
-            return True
-        return root != task_id and self._connection.execute(_OPEN_BRANCH, (task_id,)).fetchone() is None
+        return over.tree_ended(self._connection, task_id)
 
     @_asking
     def get(self, key: str) -> str | None:

@@ -11,6 +11,7 @@ processes. Leaving the ``with`` block stops the squad and fails if any process o
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -141,6 +142,22 @@ class RunningSquad:
         marks = (f"SQUAD_TEST={self._tag}".encode(), f"SQUAD_MARK={self.home}:".encode())
         return {pid: title for pid, title in _live() if _session(pid) == session or _has_any(pid, marks)}
 
+    def ports(self) -> set[int]:
+        """TCP ports on which its processes listen, and UDP ports that they have."""
+        inodes = set()
+        for pid in self.processes():
+            with contextlib.suppress(OSError):  # it has ended meanwhile, or closed a file
+                for file in Path(f"/proc/{pid}/fd").iterdir():
+                    with contextlib.suppress(OSError):
+                        inodes.add(str(file.readlink()).removeprefix("socket:[").removesuffix("]"))
+        found = set()
+        for table, states in (("tcp", ("0A",)), ("tcp6", ("0A",)), ("udp", ("07", "01")), ("udp6", ("07", "01"))):
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] in states and fields[9] in inodes:
+                    found.add(int(fields[1].rpartition(":")[2], 16))
+        return found
+
     def assert_nothing_left(self, timeout: float = 30.0) -> None:
         eventually(lambda: not self.processes(), f"no process left of {self.home}: {self.processes()}", timeout)
 
@@ -181,6 +198,12 @@ class RunningSquad:
             connection.request(method, path, data, {"Content-Type": kind} if data else {})
             response = connection.getresponse()
             return response.status, json.loads(response.read())
+
+    def text(self, method: str, path: str, timeout: float = 40.0) -> str:
+        """The text that a request is answered with. OSError if nobody answers."""
+        with closing(_UnixConnection(self.home, timeout)) as connection:
+            connection.request(method, path)
+            return connection.getresponse().read().decode()
 
     def health(self) -> dict[str, Any] | None:
         """The health document, or None when nobody answers."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from squad.config.maintenance import MaintenanceConfig
 from squad.store.upkeep import rules
 from tests.pages import commands, hello
 from tests.running import ROOT, RunningSquad
@@ -25,7 +26,10 @@ def squad(tmp_path: Path) -> Iterator[RunningSquad]:
 
 def test_the_page(squad: RunningSquad) -> None:
     squad.wait(squad.send("counter", "count_words", {"text": "to be"}), tree=True)
-    for words in [*commands(PAGE, "Checking"), *commands(PAGE, "Backing up")]:
+    status, dry_run, *tidy = commands(PAGE, "Keeping it small")
+    assert "last      never" in squad.cli(*status).stdout
+    assert "nothing was done" in squad.cli(*dry_run).stderr
+    for words in [*tidy, *commands(PAGE, "Checking"), *commands(PAGE, "Backing up")]:
         assert squad.cli(*words).stdout == ""
     stop, restore, _ = commands(PAGE, "Restoring")
     squad.cli(*stop)
@@ -36,6 +40,17 @@ def test_the_page(squad: RunningSquad) -> None:
     shown = squad.cli("maintenance", "check", status=1).stdout
     assert shown.splitlines()[0] == re.findall(r"^fail .*", PAGE, re.MULTILINE)[0]
     squad.start()
+
+
+def test_the_defaults_are_as_the_page_says() -> None:
+    keys = set(MaintenanceConfig.model_fields)
+    table = PAGE.partition("| key | unless set |")[2].partition("\n\n")[0]
+    named = re.findall(r"^\| (`[^|]*`) \| ([^|]*) \|", table, re.MULTILINE)
+    assert {key for names, _ in named for key in re.findall(r"`(\w+)`", names)} == keys
+    shown = MaintenanceConfig().model_dump(mode="json")
+    for names, default in named:
+        values = ", ".join(str(shown[key]) for key in re.findall(r"`(\w+)`", names))
+        assert default.replace("`", "") == values
 
 
 def test_every_finding_is_explained() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"squad": "squad", "actors": "squad/actors", "store": "squad/store", "config": "squad/config"}
-DATA = {".yaml", ".typed", ".template", ".sql", ".html", ".css", ".js", ".json"}
+DATA = {".yaml", ".typed", ".template", ".sql", ".html", ".css", ".js", ".json", ".svg", ".LICENSE"}
 
 
 def files() -> set[str]:

@@ -10,12 +10,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
-
-import uvicorn
 
 from squad.actors import logs
 from squad.actors.base import Actor, receives
@@ -23,14 +21,20 @@ from squad.actors.gateway.admission import Admission
 from squad.actors.gateway.api import Api
 from squad.actors.gateway.bridge import REPEAT_AFTER, Bridge
 from squad.actors.gateway.catalogue import Catalogue
+from squad.actors.gateway.doors import Doors
 from squad.actors.gateway.intake import Intake
 from squad.actors.gateway.listening import SameUser, listen, remove
+from squad.actors.gateway.outside import Outside
+from squad.actors.gateway.probing import Counted
+from squad.actors.gateway.serving import serve
 from squad.actors.handlers import handled_types
 from squad.actors.kinds import agent_class
 from squad.actors.protocol import (
     Address,
+    Attended,
     Begin,
     Cancelled,
+    Configured,
     DeskDone,
     Doing,
     Drain,
@@ -38,6 +42,7 @@ from squad.actors.protocol import (
     Explained,
     Held,
     HoldDone,
+    MaintainDone,
     Ping,
     Pong,
     Reply,
@@ -49,17 +54,18 @@ from squad.actors.protocol import (
     Tree,
     Watched,
 )
+from squad.config.sinks import recipient
 from squad.errors import ConfigError, SquadError
 from squad.messages import MessageType
-from squad.store import queries, waiting
+from squad.store import metrics, queries, waiting
 from squad.store.database import Pool, open_pool
 from squad.store.holds import Holds
-from squad.store.models import Task
+from squad.store.models import ArchivedTask, Task
 
 if TYPE_CHECKING:
-    from squad.config.schema import SquadConfig
+    from peewee import Database
 
-_KEEP_ALIVE = 75  # seconds that an idle connection is kept for its client's next request
+    from squad.config.schema import SquadConfig
 
 
 class Gateway(Actor):
@@ -81,6 +87,7 @@ class Gateway(Actor):
             self._bridge.storage_at(msg.storage)
         try:
             self._api = self._make_api(home, msg.config)
+            self._doors = self._make_doors(home, msg.config)
             listener = listen(home)
         except (SquadError, OSError) as error:
             logs.logger("gateway").error("cannot start: %s", error)
@@ -101,13 +108,20 @@ class Gateway(Actor):
             admission=Admission(config.limits.clients),
             reads=_Database(self.pool),
             agents=frozenset(config.recipients)
-            | {"storage", "monitor"}
-            | ({"scheduler"} if config.schedules else set()),
+            | {"storage", "monitor", "exporter"}
+            | ({"scheduler"} if config.timed else set()),
             sizes={name: (convoy.min, convoy.max) for name, convoy in config.convoys.items()},
             source=config.source,
             schedules=config.schedules,
+            rules=config.alerts.rules.keys(),
+            sinks={name: recipient(name, sink) for name, sink in config.alerts.sinks.items()},
             clock=self.clock,
         )
+
+    def _make_doors(self, home: Path, config: SquadConfig) -> Doors:
+        doors = Doors(home, config, Outside(self._api, home, config, self.pool, self.clock).make)
+        self._api.serve_outside(doors)
+        return doors
 
     # -- the HTTP thread --------------------------------------------------------------------------------------------
 
@@ -121,21 +135,10 @@ class Gateway(Actor):
 
     async def _run_server(self, listener: socket.socket) -> None:
         self._bridge.open()
-        config = uvicorn.Config(
-            self._api.app(),
-            http=SameUser,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            date_header=False,  # somebody would have to wake up each second to write it
-            timeout_keep_alive=_KEEP_ALIVE,
-        )
+        self._doors.open_configured()
         # It listens already: whoever connects before the loop turns is kept in the kernel's queue.
         self.post(lambda: self.tell(self._supervisor, Report(self._worker, "idle")))
-        await _Server(config).serve([listener])
+        await serve(self._api.app(), listener, SameUser)
 
     def _server_ended(self) -> NoReturn:
         raise RuntimeError("the HTTP thread has ended, and nobody can come in")
@@ -155,15 +158,23 @@ class Gateway(Actor):
     def on_watched(self, msg: Watched, sender: Address) -> None:
         self._bridge.watched(msg.request)
 
-    @receives(Tree, Reply, Cancelled, DeskDone, HoldDone, Explained, Doing)
+    @receives(Tree, Reply, Attended, Cancelled, DeskDone, HoldDone, MaintainDone, Explained, Doing)
     def on_answer(
-        self, msg: Tree | Reply | Cancelled | DeskDone | HoldDone | Explained | Doing, sender: Address
+        self,
+        msg: Tree | Reply | Attended | Cancelled | DeskDone | HoldDone | MaintainDone | Explained | Doing,
+        sender: Address,
     ) -> None:
         self._bridge.answer(msg.request, msg)
 
     @receives(Held)
     def on_held(self, msg: Held, sender: Address) -> None:
         self._api.holding.holds = Holds.read(msg.holds)
+
+    @receives(Configured)
+    def on_configured(self, msg: Configured, sender: Address) -> None:
+        """A reload after which this gateway goes on: the dashboard shows the configuration as it is now."""
+        outside = Outside(self._api, self._home, msg.config, self.pool, self.clock)
+        self._bridge.soon(lambda: self._doors.renew(outside.make))
 
     @receives(Ping)
     def on_ping(self, msg: Ping, sender: Address) -> None:
@@ -185,14 +196,9 @@ class Gateway(Actor):
 
     def on_timer(self, token: Any) -> None:
         self._bridge.repeat()
+        if self._doors.shut:
+            self._bridge.soon(self._doors.open_configured)
         self.after(REPEAT_AFTER, token)
-
-
-class _Server(uvicorn.Server):
-    async def main_loop(self) -> None:
-        """Serve until the process ends. uvicorn's own looks ten times a second whether it should stop."""
-        await self.on_tick(0)
-        await asyncio.get_running_loop().create_future()
 
 
 def catalogue_of(config: SquadConfig) -> Catalogue:
@@ -216,7 +222,7 @@ class _Database:
 
     def exists(self, task_id: str) -> bool:
         with self._pool.connection() as database:
-            return bool(Task.select().where(Task.task_id == task_id).exists(database))
+            return any(kept.select().where(kept.task_id == task_id).exists(database) for kept in (Task, ArchivedTask))
 
     def meant_for(self, task_id: str) -> tuple[str, str] | None:
         with self._pool.connection() as database:
@@ -229,6 +235,15 @@ class _Database:
     def queue_depths(self) -> dict[str, int]:
         with self._pool.connection() as database:
             return {depth.agent: depth.queued for depth in queries.queue_depth(database)}
+
+    def counted(self) -> Counted:
+        with self._pool.connection() as database, database.atomic():
+            depths = {depth.agent: depth.queued for depth in queries.queue_depth(database)}
+            return depths, queries.totals(database), metrics.known(database)
+
+    def ask(self, question: Callable[[Database], Any]) -> Any:
+        with self._pool.connection() as database:
+            return question(database)
 
     def keeper(self) -> dict[str, str]:
         with self._pool.connection() as database:

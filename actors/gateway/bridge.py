@@ -216,6 +216,11 @@ class Bridge:
         else:
             self._loop.call_soon_threadsafe(self._post, call)
 
+    def soon(self, call: Callable[[], None]) -> None:
+        """Run ``call`` on the HTTP side's loop, once that is there."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(call)
+
     @property
     def quiet(self) -> bool:
         """Nothing is on its way to the store."""

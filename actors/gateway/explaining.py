@@ -12,9 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from squad.actors import why
+from squad.actors.gateway import shapes
 from squad.actors.gateway.answers import Answer, NotFoundError
 from squad.actors.gateway.bridge import Bridge, SilenceError
 from squad.actors.gateway.catalogue import shown
+from squad.actors.gateway.endpoint import Endpoint
 from squad.actors.gateway.reading import is_id
 from squad.actors.protocol import Address, Ask, Doing, Explain, Explained, Hold
 from squad.actors.reasons import Facts
@@ -45,11 +47,16 @@ class Explaining:
         self._clock = clock
 
     def routes(self) -> list[Route]:
-        return [Route("/v1/messages/{id}/why", self.why, methods=["GET"])]
+        return [Endpoint("GET", "/v1/messages/{id}/why", self.why, "Why a message has not ended.", answer=shapes.WHY)]
 
     async def why(self, request: Request) -> Response:
-        """The database comes last: what has moved on meanwhile has then moved on in the answer too."""
-        task_id = request.path_params["id"]
+        return Answer(await self.document(request.path_params["id"]))
+
+    async def document(self, task_id: str) -> dict[str, Any]:
+        """The database comes last: what has moved on meanwhile has then moved on in the answer too.
+
+        Raises NotFoundError, StoreError.
+        """
         meant = await asyncio.to_thread(self._recipient, task_id) if is_id(task_id) else None
         if meant is None:
             raise NotFoundError(f"there is no message with the id {shown(task_id)}", hint="squad message list")
@@ -68,7 +75,7 @@ class Explaining:
             about, down, doing = None, ("the supervisor does not answer", "squad inspect"), {}
         found = await asyncio.to_thread(self._look, task_id, self._clock.time())
         facts = Facts(self._clock.time(), found, about, doing, down)
-        return Answer({**why.document(facts), "result": _value(found.result)})
+        return {**why.document(facts), "result": _value(found.result)}
 
     async def _storage_is_silent(self) -> bool:
         try:

@@ -9,16 +9,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from squad.actors.gateway import shapes
 from squad.actors.gateway.answers import Answer, NotFoundError
 from squad.actors.gateway.bridge import Bridge
 from squad.actors.gateway.catalogue import shown
+from squad.actors.gateway.endpoint import Endpoint
 from squad.actors.gateway.reading import read_object
+from squad.actors.gateway.shapes import many, order, record
 from squad.actors.protocol import Hold, HoldDone
 from squad.errors import Problem, UsageError
 from squad.messages import did_you_mean
 from squad.store.holds import Holds
 from squad.store.times import iso
 
+_NAMED: shapes.Schema = {"names": many(shapes.TEXT), "by": shapes.TEXT}
 _MOST = 64 * 1024  # bytes of a request
 _LONGEST = 500  # characters of a reason
 _GRACE = 5.0  # seconds, unless the request says otherwise
@@ -28,7 +32,8 @@ Action = Literal["pause", "resume", "freeze", "thaw"]
 
 
 class Holding:
-    """``recipients``: all agents and convoys; ``body`` reads a request of at most so many bytes.
+    """``recipients``: all agents and convoys; ``spared``: those that are only paused by name; ``body`` reads a request
+    of at most so many bytes.
 
     ``holds`` is what is on hold, as the supervisor has told it last.
     """
@@ -39,8 +44,10 @@ class Holding:
         recipients: Collection[str],
         bridge: Bridge,
         body: Callable[[Request, int], Awaitable[bytes]],
+        spared: Collection[str] = (),
     ) -> None:
         self.holds = Holds()
+        self._spared = spared
         self._squad = squad
         self._recipients = recipients
         self._bridge = bridge
@@ -48,11 +55,39 @@ class Holding:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/v1/holds", self.show, methods=["GET"]),
-            Route("/v1/pause", self.pause, methods=["POST"]),
-            Route("/v1/resume", self.resume, methods=["POST"]),
-            Route("/v1/freeze", self.freeze, methods=["POST"]),
-            Route("/v1/thaw", self.thaw, methods=["POST"]),
+            Endpoint("GET", "/v1/holds", self.show, "What is on hold.", answer=record(shapes.HOLDS)),
+            Endpoint(
+                "POST",
+                "/v1/pause",
+                self.pause,
+                "Give these agents and convoys (none named: all) no new message.",
+                body=order(optional={**_NAMED, "reason": shapes.TEXT}),
+                answer=record({"paused": many(shapes.TEXT), "already": many(shapes.TEXT)}),
+            ),
+            Endpoint(
+                "POST",
+                "/v1/resume",
+                self.resume,
+                "End these pauses (none named: all).",
+                body=order(optional=_NAMED),
+                answer=record({"resumed": many(shapes.TEXT), "already": many(shapes.TEXT)}),
+            ),
+            Endpoint(
+                "POST",
+                "/v1/freeze",
+                self.freeze,
+                "Stop all handling; what runs has `grace` seconds to end, with null as long as it needs.",
+                body=order(optional={"grace": shapes.NUMBER_OR_NULL, "by": shapes.TEXT, "reason": shapes.TEXT}),
+                answer=record({"frozen": shapes.HELD, "already": shapes.BOOL, "until": shapes.TEXT_OR_NULL}),
+            ),
+            Endpoint(
+                "POST",
+                "/v1/thaw",
+                self.thaw,
+                "Let a frozen squad go on.",
+                body=order(optional={"by": shapes.TEXT}),
+                answer=record({"thawed": shapes.BOOL}),
+            ),
         ]
 
     async def show(self, request: Request) -> Response:
@@ -60,7 +95,7 @@ class Holding:
 
     async def pause(self, request: Request) -> Response:
         asked = await self._read(request, ("names", "by", "reason"))
-        names = _names(asked) or tuple(self._recipients)
+        names = _names(asked) or tuple(name for name in self._recipients if name not in self._spared)
         self._must_exist(names, self._recipients)
         changed, _ = await self._carry_out("pause", names, asked)
         return Answer({"paused": list(changed), "already": [name for name in names if name not in changed]})

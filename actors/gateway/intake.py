@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
+from squad import trace
 from squad.actors.gateway.catalogue import Catalogue, shown
 from squad.actors.gateway.reading import IntakeError, TooLargeError, brief, is_id, read_object
 from squad.errors import Problem, RefusedError
@@ -23,7 +24,7 @@ DEFAULT_PRIORITY = 5
 DEFAULT_SENDER = "cli"
 
 _PLAIN = frozenset({"id", "recipient", "type", "payload"})  # the fields of most messages
-_FIELDS = _PLAIN | {"priority", "sender", "delay", "at", "ttl", "key"}
+_FIELDS = _PLAIN | {"priority", "sender", "delay", "at", "ttl", "key", "traceparent"}
 _LONGEST_SENDER = 100  # characters
 _LONGEST_KEY = 200
 _LONGEST_DELAY = 1e9  # seconds, about 30 years
@@ -57,11 +58,13 @@ class Intake:
         type_name = check.required("type", _text)
         payload = check.required("payload", _object)
         priority, sender, not_before, expires_at, key = DEFAULT_PRIORITY, DEFAULT_SENDER, None, None, None
+        traceparent = None
         if not message.keys() <= _PLAIN:
             priority = check.optional("priority", DEFAULT_PRIORITY, _priority)
             sender = check.optional("sender", DEFAULT_SENDER, _sender)
             not_before, expires_at = self._times(check, now)
             key = check.optional("key", None, _key)
+            traceparent = check.optional("traceparent", None, _traceparent)
         text = ""
         if recipient is not None and type_name is not None:
             kind = self._catalogue.find(recipient, type_name)
@@ -80,6 +83,7 @@ class Intake:
             not_before=not_before,
             key=key,
             expires_at=expires_at,
+            traceparent=traceparent,
         )
 
     def _times(self, check: _Check, now: float) -> tuple[float | None, float | None]:
@@ -309,6 +313,10 @@ def _sender(value: Any) -> str:
 
 def _key(value: Any) -> str:
     return _printable(value, _LONGEST_KEY)
+
+
+def _traceparent(value: Any) -> str:
+    return "" if isinstance(value, str) and trace.usable(value) == value else f"a place in a trace: {trace.FORM}"
 
 
 def _printable(value: Any, longest: int) -> str:

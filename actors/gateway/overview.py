@@ -10,6 +10,7 @@ Row = Mapping[str, Any]
 _WORKING = ("ready", "idle", "busy", "throttled")
 _COMING = ("starting", "restarting", "hung", "failing")
 _GIVEN_UP = ("quarantined", "damaged")
+_ASIDE = ("convoy", "exporter")  # kinds of rows by which nobody's readiness is judged
 
 
 def health(squad: str, rows: Iterable[Row]) -> dict[str, Any]:
@@ -24,12 +25,17 @@ def health(squad: str, rows: Iterable[Row]) -> dict[str, Any]:
     for row in rows:
         if row["kind"] == "supervisor":
             pid, stopping, frozen = row["pid"], row["state"] not in _WORKING, row.get("held")
-        elif row["kind"] != "convoy" and row["state"] in _GIVEN_UP:
+        elif row["kind"] not in _ASIDE and row["state"] in _GIVEN_UP:
             failed.append({"name": row["name"], "error": row["last_error"]})
-        elif row["kind"] != "convoy" and row["state"] in _COMING:
+        elif row["kind"] not in _ASIDE and row["state"] in _COMING:
             waiting.append(row["name"])
     ready = pid is not None and not (stopping or waiting or failed)
     return {"squad": squad, "pid": pid, "ready": ready, "frozen": frozen, "waiting_for": waiting, "failed": failed}
+
+
+def is_ready(rows: Iterable[Row]) -> bool:
+    """Whether all that should run does."""
+    return bool(health("", rows)["ready"])
 
 
 def convoys(rows: Iterable[Row]) -> list[dict[str, Any]]:

@@ -11,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from squad.actors.gateway import shapes
 from squad.actors.gateway.admission import Admission
 from squad.actors.gateway.answers import Answer, NotFoundError
 from squad.actors.gateway.bridge import Bridge
 from squad.actors.gateway.catalogue import shown
+from squad.actors.gateway.endpoint import Endpoint
 from squad.actors.gateway.reading import IntakeError, is_id, read_object
 from squad.actors.schedules import listing, task_by_hand
 from squad.messages import did_you_mean
@@ -47,8 +49,22 @@ class Planned:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/v1/schedules", self.list, methods=["GET"]),
-            Route("/v1/schedules/{name}/run", self.run, methods=["POST"]),
+            Endpoint(
+                "GET",
+                "/v1/schedules",
+                self.list,
+                "The schedules, and when each runs.",
+                answer=shapes.record({"schedules": shapes.many(shapes.SCHEDULE)}),
+            ),
+            Endpoint(
+                "POST",
+                "/v1/schedules/{name}/run",
+                self.run,
+                "Send a schedule's message now; `id` is a new one for it.",
+                body=shapes.record({"id": shapes.ID}),
+                answer=shapes.record({"schedule": shapes.TEXT, "id": shapes.TEXT}),
+                status=201,
+            ),
         ]
 
     async def list(self, request: Request) -> Response:

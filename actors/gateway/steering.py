@@ -10,11 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from squad.actors.gateway import shapes
 from squad.actors.gateway.answers import Answer, NotFoundError
 from squad.actors.gateway.bridge import Bridge
 from squad.actors.gateway.catalogue import shown
+from squad.actors.gateway.endpoint import Endpoint
 from squad.actors.gateway.intake import Intake
 from squad.actors.gateway.reading import is_id, read_object
+from squad.actors.gateway.shapes import order, record
 from squad.actors.protocol import Cancel, Cancelled, Desk, DeskDone
 from squad.errors import UsageError
 from squad.messages import did_you_mean
@@ -47,10 +50,38 @@ class Steering:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/v1/messages/{id}/cancel", self.cancel, methods=["POST"]),
-            Route("/v1/dead/retry", self.retry, methods=["POST"]),
-            Route("/v1/dead/drop", self.drop, methods=["POST"]),
-            Route("/v1/dead/{id}", self.edit, methods=["PUT"]),
+            Endpoint(
+                "POST",
+                "/v1/messages/{id}/cancel",
+                self.cancel,
+                "Cancel a message; with `tree` also all that came of it.",
+                body=order(optional={"tree": shapes.BOOL}),
+                answer=record({"cancelled": shapes.WHOLE, "running": shapes.WHOLE}),
+            ),
+            Endpoint(
+                "POST",
+                "/v1/dead/retry",
+                self.retry,
+                "Put dead letters back into their queues, all or none: those of `ids`, or those that a `filter` fits.",
+                body=shapes.WHICH_DEAD,
+                answer=shapes.DONE_DEAD,
+            ),
+            Endpoint(
+                "POST",
+                "/v1/dead/drop",
+                self.drop,
+                "Delete dead letters, likewise.",
+                body=shapes.WHICH_DEAD,
+                answer=shapes.DONE_DEAD,
+            ),
+            Endpoint(
+                "PUT",
+                "/v1/dead/{id}",
+                self.edit,
+                "Give a dead letter another payload.",
+                body=order({"payload": shapes.OBJECT}),
+                answer=record({"id": shapes.TEXT}),
+            ),
         ]
 
     async def cancel(self, request: Request) -> Response:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from squad.actors.protocol.address import Address
 from squad.actors.protocol.mailboxes import (
+    Attend,
+    Attended,
     Cancel,
     CancelLease,
     Cancelled,
@@ -18,6 +20,8 @@ from squad.actors.protocol.mailboxes import (
     Desk,
     DeskDone,
     Evict,
+    Maintain,
+    MaintainDone,
     Ready,
     Record,
     RecordDone,
@@ -66,6 +70,8 @@ from squad.store.rows import Lease, NewTask, Outcome, Refusal, Submitted
 __all__ = [
     "Address",
     "Ask",
+    "Attend",
+    "Attended",
     "Begin",
     "Boot",
     "Booting",
@@ -89,6 +95,8 @@ __all__ = [
     "Lease",
     "Leaving",
     "Machine",
+    "Maintain",
+    "MaintainDone",
     "NewTask",
     "Outcome",
     "OverCeiling",

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from squad.errors import SquadError
 from squad.events import Event
+from squad.store.incidents import Change, Order
+from squad.store.metrics.journal import Measured
 from squad.store.rows import DeadFilter, Lease, NewTask, Outcome, Refusal, Submitted
 
 Rows = tuple[tuple[Any, ...], ...]
@@ -176,6 +178,42 @@ class DeskDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Maintain:
+    """Gateway to storage: tidy the database now (``prune``: only have leave what is old). Answered by MaintainDone."""
+
+    request: str
+    what: Literal["run", "prune"]
+
+
+@dataclass(frozen=True, slots=True)
+class MaintainDone:
+    """It has begun, at ``began`` (seconds since the epoch). ``already``: it was under way. What comes of it is in the
+    store."""
+
+    request: str
+    began: float = 0.0
+    already: bool = False
+    error: SquadError | None = None  # set: it has not begun
+
+
+@dataclass(frozen=True, slots=True)
+class Attend:
+    """Gateway to storage: somebody knows of alerts, or wants silence. Answered by Attended."""
+
+    request: str
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """``changed``: the ids of the alerts or silences for which it made a difference."""
+
+    request: str
+    changed: tuple[str, ...] = ()
+    error: SquadError | None = None  # set: nothing was done
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """Gateway to storage: say Watched once this message (with ``tree``: and all that came of it) has ended."""
 
@@ -209,6 +247,13 @@ class Record:
     number: int = 0
     samples: tuple[tuple[float, float, int, int, float], ...] = ()  # of the machine: see store/recording.py
     sends: tuple[NewTask, ...] = ()  # messages that tell an agent of it
+    metrics: tuple[Measured, ...] = ()
+    alerts: tuple[Change, ...] = ()  # each has an effect once, however often it is said
+
+    @property
+    def recipients(self) -> set[str]:
+        """Who may be sent something with it."""
+        return {row.recipient for rows in (self.sends, *(made.sends for made in self.alerts)) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

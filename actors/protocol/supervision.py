@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from squad.actors.protocol.address import Address
+from squad.store.metrics.journal import Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,9 @@ class Roster:
 
     processes: tuple[tuple[str, int], ...]
     convoys: tuple[tuple[str, int, bool, tuple[str, ...]], ...] = ()  # name, size, pinned, workers
+    failed: tuple[tuple[str, str, bool, str], ...] = ()  # name, agent or convoy, whether quarantined, why
+    storage: str = ""  # why it cannot write, while it cannot
+    stopping: bool = False  # the squad is
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +145,12 @@ class Readings:
 class Machine:
     """Monitor to supervisor: a reading for the record (see store/recording.py), and the throttle as it is now.
 
-    ``reason`` is why the throttle has changed; empty: it has not.
+    ``reason`` is why the throttle has changed; empty: it has not. ``metrics`` were measured since the reading before.
     """
 
     sample: tuple[float, float, int, int, float]
     reason: str = ""
+    metrics: tuple[Measured, ...] = ()
 
     @property
     def pause(self) -> float:
@@ -192,7 +197,8 @@ class Configured:
 
     logging: Any  # squad.config.schema.LoggingConfig
     recipients: dict[str, frozenset[str]]
-    config: Any = None  # the whole configuration; for storage only
+    config: Any = None  # the whole configuration; for storage and gateway only
+    traced: bool = False  # whether it has exporters
 
 
 # -- gateway --------------------------------------------------------------------------------------------------------

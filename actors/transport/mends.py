@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -28,7 +29,7 @@ from thespian.system.messages.multiproc import EndpointConnected
 from thespian.system.multiprocCommon import ChildInfo, MultiProcAdmin, MultiProcManager
 from thespian.system.sourceLoader import loadModuleFromHashSource
 from thespian.system.transport import ReceiveEnvelope, TransmitIntent
-from thespian.system.utilis import actualActorClass, checkActorCapabilities
+from thespian.system.utilis import actualActorClass, checkActorCapabilities, thesplog
 
 from squad.actors.transport import records
 from squad.actors.transport.hotpath import HotPath
@@ -72,6 +73,7 @@ class MendedParent:
     capabilities: dict[str, Any]
     newest_child_pid: int | None = None  # of the child that was started last
     first_message: object = None  # for the child that is started next
+    _held: list[Any] | None = None  # the ChildInfo of children that are forked together, once all are prepared
 
     def init_replicator(self, transport: UnixTransport, concurrency_context: object) -> None:
         self.transport: UnixTransport = transport
@@ -101,11 +103,32 @@ class MendedParent:
         endpoint = self.transport.endpoint_for(childAddr.addressDetails.addressInstanceNum)
         first, self.first_message = self.first_message, None
         process = ChildProcess(run_actor, (kind, endpoint, parentAddr, notifyAddr, self.capabilities, first))
-        process.start()
-        self.newest_child_pid = process.pid
         info = ChildInfo(childAddr, childClass, process, endpoint.number)
         info.path = endpoint.path
+        if self._held is not None:
+            self._held.append(info)
+            return
+        process.start()
+        self.newest_child_pid = process.pid
         self._by_pid[process.pid] = self._by_number[info.childNum] = info
+
+    def hold_births(self) -> None:
+        """Only prepare the children that are created from now on, until ``fork_held``."""
+        self._held = []
+
+    def fork_held(self) -> dict[int, int]:
+        """Fork them. The pids by the children's numbers, without those for which there was no room."""
+        held, self._held = self._held or [], None
+        for info in held:
+            with contextlib.suppress(OSError):
+                info.childProc.start()
+        for info in held:
+            if info.childProc.pid:
+                self._by_pid[info.childProc.pid] = self._by_number[info.childNum] = info
+            else:  # as Thespian does when a child cannot be started
+                thesplog("no process could be forked for %s", info.childClass, level=logging.ERROR)
+                self._retryPendingChildOperations(info.childNum, None)  # type: ignore[attr-defined]
+        return {info.childNum: info.childProc.pid for info in held if info.childProc.pid}
 
     def childDied(self) -> bool:  # noqa: N802
         """After a SIGCHLD: report every child that is dead now, each once, behind what it has said."""
@@ -184,13 +207,17 @@ class Manager(MendedParent, HotPath, MultiProcManager):  # type: ignore[misc]
             self._announce()
             super().run()
             return
+        self.begin()
+        self.transport.run(self.handleMessages)
+
+    def begin(self) -> None:
+        """Make an actor of Squad, and let it begin."""
         self.actorInst = self._actorClass()
         self.actorInst._myRef = self
         self._announce()
         self.actorInst.begin()
         if self.inherited is not None:
             self.transport.deliver(self.inherited, self._parentAddr)
-        self.transport.run(self.handleMessages)
 
     def _announce(self) -> None:
         letter = self.announcement
@@ -238,7 +265,7 @@ def run_admin(endpoint: Endpoint, starter: Any, capabilities: dict[str, Any]) ->
     transport.close()
 
 
-def _nobody_is_there(status: Any, letter: Letter) -> None:
+def nobody_is_there(status: Any, letter: Letter) -> None:
     """The parent is gone, and this process with it."""
 
 
@@ -266,7 +293,7 @@ def run_actor(  # noqa: PLR0913, PLR0917 - what Thespian's parents hand over, an
     set_handler(signal.SIGCHLD, manager.signalChildDied)
     if endpoint.logs is not None:
         records.configure(endpoint.logs, transport.myAddress)
-    manager.announcement = Letter(notify, EndpointConnected(endpoint.number), _nobody_is_there)
+    manager.announcement = Letter(notify, EndpointConnected(endpoint.number), nobody_is_there)
     manager.inherited = first
     try:
         manager.run()

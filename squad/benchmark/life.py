@@ -26,17 +26,19 @@ _COMMAND_LIMIT = 60.0
 
 
 def many(scale: Scale, folder: Path | None) -> Figures:
-    """From the command until all of many agents are ready; memory of that whole squad, and of a small one."""
+    """From the command until all of many agents are ready; memory of that whole squad, when it is ready and when each
+    agent has handled a message, and of a small one then."""
     sizes = []
-    seconds = 0.0
+    seconds = ready = 0.0
     for agents in (FEW, scale.many):
         with squad_of(agents, folder, scale.synchronous) as squad:
-            seconds = squad.ready_after
+            seconds, ready = squad.ready_after, pss_of(roles(squad))
             warm_up(squad, agents)
             sizes.append(pss_of(roles(squad)))
     few, all_of_them = sizes
     return {
         "ready_seconds": seconds,
+        "ready_mb": ready,
         "few_mb": few,
         "many_mb": all_of_them,
         "each_further_agent_mb": (all_of_them - few) / max(1, scale.many - FEW),

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from squad.benchmark.document import Document, Measurement
-from squad.benchmark.preflight import check_output
 from squad.benchmark.scale import SIZES
 from squad.benchmark.targets import Judged, Verdict, judge
-from squad.errors import SquadError, UsageError
+from squad.errors import UsageError
+from squad.pictures import COLOURS, picture
 
-_FORMATS = (".png", ".svg")
-_COLOURS = ("#33658a", "#f6ae2d", "#86bbd8", "#758e4f", "#9e4770", "#8d8d8d")
 _VERDICTS = {Verdict.MET: "#4a8c5c", Verdict.ACCEPTABLE: "#e0a526", Verdict.MISSED: "#b8433c"}
 _FARTHEST = 100.0  # times better or worse that a bar shows
 _ROLES = ("gateway", "storage", "agents", "rest")
@@ -53,25 +50,11 @@ _PANELS = (
 )
 
 
-def check(path: Path) -> None:
-    """Whether a picture can be drawn and written there. Raises UsageError, or SquadError without matplotlib."""
-    if path.suffix.lower() not in _FORMATS:
-        raise UsageError(f"{path} must end in .png or .svg", hint="--plot benchmark.png")
-    check_output(path)
-    if find_spec("matplotlib") is None:
-        raise SquadError("drawing needs matplotlib, which is not installed", hint="pip install 'squad-runtime[plots]'")
-
-
 def draw(document: Document, other: Document | None, path: Path) -> None:
     """One picture with a panel for each aspect that was measured; ``other`` is drawn as marks beside the bars.
 
-    Raises UsageError when there is nothing in it to draw.
+    Raises UsageError when there is nothing in it to draw, SquadError when it cannot be written.
     """
-    import matplotlib as mpl
-
-    mpl.use("agg")  # no display is needed
-    from matplotlib import pyplot
-
     sizes = [found for found in document.measurements if found.name == SIZES]
     panels = [panel for panel in _PANELS if any(f in found.figures for found in sizes for f in panel.series.values())]
     costs = [found for found in document.measurements if "cpu_us" in found.figures]
@@ -79,29 +62,13 @@ def draw(document: Document, other: Document | None, path: Path) -> None:
     count = len(panels) + bool(costs) + bool(judged)
     if not count:
         raise UsageError("there is nothing in it to draw", hint="squad benchmark run --output FILE measures everything")
-    columns = min(3, count)
-    rows = -(-count // columns)
-    with mpl.rc_context(
-        {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"}
-    ):
-        figure, axes = pyplot.subplots(rows, columns, figsize=(6.2 * columns, 4.6 * rows), squeeze=False)
-        places = list(axes.flat)
+    with picture(path, count, _heading(document, other)) as places:
         for panel in panels:
             _bars(places.pop(0), panel, sizes, other)
         if costs:
             _costs(places.pop(0), costs)
         if judged:
             _targets(places.pop(0), judged)
-        for place in places:
-            place.set_visible(False)
-        figure.suptitle(_heading(document, other), fontsize=11, x=0.01, ha="left")
-        figure.tight_layout(rect=(0, 0, 1, 0.99))
-        try:
-            figure.savefig(path, dpi=110)
-        except OSError as error:
-            raise SquadError(f"{path} cannot be written: {error.strerror}") from None
-        finally:
-            pyplot.close(figure)
 
 
 def _heading(document: Document, other: Document | None) -> str:
@@ -125,7 +92,7 @@ def _bars(axes: Any, panel: Bars, sizes: Sequence[Measurement], other: Document 
             values,
             width * 0.92,
             label=label,
-            color=_COLOURS[number],
+            color=COLOURS[number],
             yerr=list(zip(*spread, strict=True)),
             ecolor="#444",
         )
@@ -163,7 +130,7 @@ def _costs(axes: Any, costs: Sequence[Measurement]) -> None:
     below = [0.0] * len(costs)
     for number, role in enumerate(_ROLES):
         values = [_cost(found, role) for found in costs]
-        axes.bar(names, values, 0.5, bottom=below, label=role, color=_COLOURS[number])
+        axes.bar(names, values, 0.5, bottom=below, label=role, color=COLOURS[number])
         below = [base + value for base, value in zip(below, values, strict=True)]
     for number, total in enumerate(below):
         axes.text(number, total, f"{total:.0f}", ha="center", va="bottom", fontsize=9)

@@ -38,8 +38,13 @@ SECTIONS = {
     "See what it does": {
         "status": "squad.cli.status",
         "inspect": "squad.cli.inspection",
+        "top": "squad.cli.top",
+        "dashboard": "squad.cli.dashboard",
         "queue": "squad.cli.depths",
+        "bottlenecks": "squad.cli.bottlenecks",
+        "metrics": "squad.cli.metrics",
         "events": "squad.cli.events",
+        "alerts": "squad.cli.alerts",
         "logs": "squad.cli.logs",
     },
     "Messages": {

@@ -169,9 +169,10 @@ def report(file: Path, compare: Path | None, plot: Path | None, as_json: bool) -
     from squad.cli import benchmark_tables
 
     if plot is not None:
+        from squad import pictures
         from squad.benchmark import plots
 
-        plots.check(plot)
+        pictures.check(plot)
     found = document.read(file)
     other = document.read(compare) if compare is not None else None
     if plot is not None:

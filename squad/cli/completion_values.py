@@ -167,6 +167,13 @@ def _stored_types(home: Home, recipient: str | None) -> list[str]:
         return []
 
 
+def metrics(_ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What Squad measures itself."""
+    from squad.metrics import CATALOGUE
+
+    return _offered({name: about.meaning for name, about in CATALOGUE.items()}, incomplete)
+
+
 # -- messages
 
 

@@ -8,11 +8,11 @@ import click
 
 from squad.cli import completion_values
 from squad.cli.command import Group, current_home, output_option
-from squad.cli.documents import parsed
 from squad.cli.output import Column, print_heading, print_json, print_table, print_text, say, state_style
 from squad.cli.snapshot import Row, Snapshot, take
 from squad.errors import UsageError
 from squad.home import Home
+from squad.store.documents import resize_document
 
 if TYPE_CHECKING:
     from squad.store.queries import ResizeRow
@@ -72,7 +72,12 @@ def show_convoy(ctx: click.Context, name: str, as_json: bool) -> None:
     if as_json:
         about = {"squad": snapshot.squad, "live": snapshot.live, "taken_at": snapshot.taken_at}
         print_json(
-            {**about, "convoy": _facts(convoy), "workers": workers, "resizes": [_resize(row) for row in history]}
+            {
+                **about,
+                "convoy": _facts(convoy),
+                "workers": workers,
+                "resizes": [resize_document(row) for row in history],
+            }
         )
     else:
         _print(_facts(convoy), workers, history)
@@ -125,11 +130,6 @@ def _history(home: Home, name: str) -> list[ResizeRow]:
 
     with open_reader(home.database) as pool, pool.connection() as database:
         return queries.resizes(database, name, _HISTORY)
-
-
-def _resize(row: ResizeRow) -> dict[str, Any]:
-    sizes = {"from": row.from_size, "to": row.to_size}
-    return {"at": row.at, **sizes, "reason": row.reason, "readings": parsed(row.readings)}
 
 
 def _print(convoy: dict[str, Any], workers: list[Row], history: list[ResizeRow]) -> None:

@@ -139,7 +139,7 @@ def show_dead(id_: str, as_json: bool) -> None:
     shown = life.read(current_home(), id_, as_json)
     _must_be_dead(shown.detail)
     if as_json:
-        print_json(life.document(shown))
+        print_json(shown.document())
     else:
         life.show(shown)
 

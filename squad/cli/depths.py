@@ -29,35 +29,18 @@ def command(as_json: bool) -> None:
     sent with a delay, or waiting to be tried again. HELD, while anything is, says who is paused, or that the squad
     is frozen. It is read from the store, so it works on a stopped squad too.
     """
-    from squad.store import queries, waiting
+    from squad.store import reports
     from squad.store.database import open_reader
 
-    with open_reader(current_home().database) as pool, pool.connection() as database, database.atomic():
-        depths = {depth.agent: depth for depth in queries.queue_depth(database)}
-        counts = queries.open_counts(database)
-        holds = waiting.holds(database)
-    agents = []
-    for name in sorted(depths.keys() | counts.keys() | holds.paused.keys()):
-        depth = depths.get(name)
-        queued, high, normal, low = (depth.queued, depth.high, depth.normal, depth.low) if depth else (0, 0, 0, 0)
-        ready, running = counts.get(name, (0, 0))
-        agents.append(
-            {
-                "agent": name,
-                "queued": queued,
-                "high": high,
-                "normal": normal,
-                "low": low,
-                "delayed": queued - ready,
-                "running": running,
-                "held": "frozen" if holds.frozen is not None else "paused" if name in holds.paused else None,
-            }
-        )
+    with open_reader(current_home().database) as pool, pool.connection() as database:
+        report = reports.queues(database)
     if as_json:
-        print_json({"agents": agents, **holds.document()})
+        print_json(report)
         return
-    columns = [*_COLUMNS, _HELD] if holds else _COLUMNS
-    rows = [["" if value is None else str(value) for value in agent.values()][: len(columns)] for agent in agents]
+    columns = [*_COLUMNS, _HELD] if report["frozen"] or report["paused"] else _COLUMNS
+    rows = [
+        ["" if value is None else str(value) for value in agent.values()][: len(columns)] for agent in report["agents"]
+    ]
     print_table(columns, rows, empty="nothing waits")
-    if frozen := frozen_line(holds.document()["frozen"]):
+    if frozen := frozen_line(report["frozen"]):
         say(frozen)

@@ -20,6 +20,7 @@ from squad.errors import StoreError
 from squad.events import CATALOGUE, MESSAGES
 from squad.logview import clock_time
 from squad.messages import did_you_mean
+from squad.store.documents import event_document
 from squad.terminal import colours, escape
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _offered(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 def command(  # noqa: PLR0913, PLR0917 - its options
     tail: int | None, follow: bool, kinds: frozenset[str] | None, agent: str | None, since: float | None, as_json: bool
 ) -> None:
-    """Show what has happened: to messages, agents, convoys and the squad.
+    """Show what has happened to messages, agents and convoys.
 
     One line an event, the newest last: its time, its kind, what it is about (of a message its id), and details.
     docs/events.md explains every kind. It is read from the store, so it works on a stopped squad too. With -f it goes
@@ -103,7 +104,7 @@ def command(  # noqa: PLR0913, PLR0917 - its options
             past = history.last(database, most, wanted, since)
             watch = history.Watch(database, wanted) if follow else None
         if watch is None and as_json:
-            print_json({"events": [_document(happening) for happening in past]})
+            print_json({"events": [event_document(happening) for happening in past]})
         else:
             show(past)
         if tail is None and len(past) == _MOST:
@@ -133,13 +134,9 @@ def _identity(home: Home) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _document(happening: Happening) -> dict[str, Any]:
-    return {"at": happening.at, "kind": happening.kind, "subject": happening.subject, "detail": happening.detail}
-
-
 def _as_json(happenings: Iterable[Happening]) -> None:
     for happening in happenings:
-        sys.stdout.write(f"{json.dumps({'schema_version': SCHEMA_VERSION, **_document(happening)})}\n")
+        sys.stdout.write(f"{json.dumps({'schema_version': SCHEMA_VERSION, **event_document(happening)})}\n")
 
 
 def _as_text(happenings: Iterable[Happening]) -> None:

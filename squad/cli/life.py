@@ -1,12 +1,11 @@
-"""One message's whole life: read from the store, as text, and as a JSON document."""
+"""One message's whole life: read from the store, and as text."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from squad.cli.ages import ago
-from squad.cli.documents import attempt_document, message_document, parsed, tree_document
+from squad.cli.documents import message_document, parsed
 from squad.cli.outcome import how_it_ended, print_tree
 from squad.cli.output import STATUS, Column, pretty, print_heading, print_table, print_text, readable
 from squad.home import Home
@@ -14,31 +13,21 @@ from squad.terminal import escape
 
 if TYPE_CHECKING:
     from squad.store.history import Happening
-    from squad.store.queries import AttemptRow, Detail, MessageRow, TreeSummary
+    from squad.store.queries import AttemptRow, Detail, MessageRow
+    from squad.store.reports import Life
 
 _EFFECTS = 20  # messages that one caused, listed in a table
 _EFFECTS_IN_JSON = 1000
 _LONGEST = 20_000  # characters of a payload, a result or an error
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
-    """``events`` are those that were recorded about the message: somebody replayed it or changed its payload."""
-
-    detail: Detail
-    summary: TreeSummary
-    events: list[Happening]
-
-
 def read(home: Home, text: str, as_json: bool) -> Life:
     """The message whose id begins or ends with ``text``. Raises UsageError when that is none or several."""
-    from squad.store import history, queries
+    from squad.store import reports
     from squad.store.database import open_reader
 
     with open_reader(home.database) as pool, pool.connection() as database:
-        detail = queries.message(database, text, _EFFECTS_IN_JSON if as_json else _EFFECTS)
-        task_id = detail.message.task_id
-        return Life(detail, queries.tree(database, task_id, failed=10), history.about(database, task_id))
+        return reports.life(database, text, _EFFECTS_IN_JSON if as_json else _EFFECTS)
 
 
 def find(home: Home, text: str) -> Detail:
@@ -48,21 +37,6 @@ def find(home: Home, text: str) -> Detail:
 
     with open_reader(home.database) as pool, pool.connection() as database:
         return queries.message(database, text, children=0)
-
-
-def document(life: Life) -> dict[str, Any]:
-    detail = life.detail
-    return {
-        **message_document(detail.message),
-        "payload": parsed(detail.payload),
-        "result": parsed(detail.result),
-        "failed_attempts": [attempt_document(row) for row in detail.attempts],
-        "events": [{"at": event.at, "kind": event.kind, "detail": event.detail} for event in life.events],
-        "causes": [message_document(row) for row in detail.ancestors],
-        "effects": [message_document(row) for row in detail.children],
-        "effects_total": detail.children_total,
-        "tree": tree_document(life.summary),
-    }
 
 
 def show(life: Life) -> None:
@@ -81,6 +55,7 @@ def show(life: Life) -> None:
         "worker": row.lease_owner or "",
         "key": row.key or "",
         "reply to": row.reply_to or "",
+        "kept": "in the archive" if detail.archived else "",
     }
     print_text("\n".join(f"  {name:<11} {escape(value)}" for name, value in facts.items() if value))
     _section("Payload", pretty(parsed(detail.payload)))

@@ -4,39 +4,44 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from squad.cli import tidying
+from squad.cli.alone import alone
 from squad.cli.command import Group, current_home, explicit_home, output_option
 from squad.cli.output import print_json, print_text, say
 from squad.durations import format_duration, format_size
-from squad.errors import AlreadyRunningError, Exit, NotRunningError, UsageError
+from squad.errors import Exit, NotRunningError, UsageError
 from squad.home import Home, find, for_start
 
 if TYPE_CHECKING:
     from squad.store.upkeep import Candidate, Examination, Restored
 
 _FILE = click.Path(path_type=Path, resolve_path=True)
-_STORAGE_WAIT = 1.0  # seconds for its lock
 
 
 @click.group(
     cls=Group,
     examples=[
+        "squad maintenance status",
+        "squad maintenance prune --dry-run",
         "squad maintenance check",
         "squad maintenance backup /srv/backup/squad.db",
         "squad maintenance restore /srv/backup/squad.db",
     ],
 )
 def command() -> None:
-    """Check the database, back it up, and restore a backup.
+    """Tidy the database, check it, back it up, and restore a backup.
 
-    docs/maintenance.md says what a backup holds, and what a restore means for your messages.
+    docs/maintenance.md says what is kept for how long, what a backup holds, and what a restore means for your messages.
     """
+
+
+for tidy in (tidying.run, tidying.prune, tidying.status):
+    command.add_command(tidy)
 
 
 # -- check ------------------------------------------------------------------------------------------------------------
@@ -146,7 +151,7 @@ def restore(ctx: click.Context, file: Path, yes: bool, as_json: bool) -> None:
     from squad.store.upkeep import Upkeep
 
     home = _home()
-    with _alone(home):
+    with alone(home):
         upkeep = Upkeep(home.database)
         found = upkeep.candidate(file)
         if not yes and not _wanted(home, found):
@@ -172,28 +177,6 @@ def _home() -> Home:
     if notice := home.prepare():
         say(notice)
     return home
-
-
-@contextmanager
-def _alone(home: Home) -> Iterator[None]:
-    """Hold what a squad would need to start here. Raises AlreadyRunningError or StoreError, which name who has it."""
-    from squad.launcher import lock
-    from squad.store.lock import acquire
-
-    try:
-        held = lock.acquire(home.path)
-    except AlreadyRunningError as error:
-        if (holder := home.launcher()) is not None and holder.pid is not None:
-            raise AlreadyRunningError(error.message, hint="squad stop") from None  # a second squad would be no help
-        raise
-    try:
-        storage = acquire(home.path / "storage.lock", _STORAGE_WAIT)
-        try:
-            yield
-        finally:
-            storage.release()
-    finally:
-        held.release()
 
 
 def _wanted(home: Home, found: Candidate) -> bool:

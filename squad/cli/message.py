@@ -59,15 +59,18 @@ def command() -> None:
 @click.option(
     "-n", "--limit", type=click.IntRange(1, 100_000), default=20, metavar="N", help="How many at most (default: 20)."
 )
+@click.option("--archived", is_flag=True, help="Those that ended so long ago that they are in the archive.")
 @output_option
-def list_messages(agent: str | None, type_: str | None, status: str | None, limit: int, as_json: bool) -> None:
+def list_messages(  # noqa: PLR0913, PLR0917 - the options
+    agent: str | None, type_: str | None, status: str | None, limit: int, archived: bool, as_json: bool
+) -> None:
     """List messages, the newest first. On a terminal ids are shortened to their end, which is enough for `show`."""
     from squad.store import queries
     from squad.store.database import open_reader
 
     which = queries.Filter(agent=agent, type=type_, status=status)
     with open_reader(current_home().database) as pool, pool.connection() as database:
-        found = queries.messages(database, which, limit)
+        found = queries.archived(database, which, limit) if archived else queries.messages(database, which, limit)
     if as_json:
         print_json({"messages": [message_document(row) for row in found]})
         return
@@ -99,7 +102,7 @@ def show_message(id_: str, as_json: bool) -> None:
     """
     shown = life.read(current_home(), id_, as_json)
     if as_json:
-        print_json(life.document(shown))
+        print_json(shown.document())
     else:
         life.show(shown)
 
@@ -122,7 +125,8 @@ def cancel_message(id_: str, tree: bool, as_json: bool) -> None:
     home = current_home()
     with Client(home) as squad:
         detail = life.find(home, id_)
-        done = squad.cancel(detail.message.task_id, tree=tree)
+        nothing = {"cancelled": 0, "running": 0}  # is left to be done for one in the archive
+        done = nothing if detail.archived else squad.cancel(detail.message.task_id, tree=tree)
     if as_json:
         print_json({"id": detail.message.task_id, "cancelled": done["cancelled"], "running": done["running"]})
     if not done["cancelled"] and not done["running"]:

@@ -152,6 +152,7 @@ _STATE_STYLES = {
     "throttled": "bold yellow",
     "hung": "bold red",
     "failing": "bold red",
+    "behind": "bold yellow",
     "damaged": "bold red",
     "failed": "bold red",
     "stopped": "dim",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
@@ -59,7 +60,8 @@ def command(ctx: click.Context, /, batch: str | None, as_json: bool, **given: An
     RECIPIENT is an agent or a convoy, TYPE a type of message that it handles. An id means that the message is safe: it
     is handled even if everything is killed now. With --wait the exit status is 1 if the message failed, and 5 if it did
     not end in time (it stays queued). A batch is stored whole, or is refused with every wrong line named (up to 100,000
-    messages; a longer one goes in parts).
+    messages; a longer one goes in parts). What is sent belongs to the trace that TRACEPARENT names in the environment,
+    if that is there.
     """
     if batch is None:
         ctx.exit(_send_one(given, as_json))
@@ -76,6 +78,8 @@ def _send_one(given: dict[str, Any], as_json: bool) -> int:
         raise UsageError("--at and --delay say the same thing in two ways: give one of them")
     message = {"recipient": given["recipient"], "type": given["type_"], "payload": read_payload(given["data"])}
     message |= {name: given[name] for name in _OPTIONAL if given[name] is not None}
+    if (traceparent := _trace()) is not None:
+        message["traceparent"] = traceparent
 
     from squad.client import Client
 
@@ -94,6 +98,15 @@ def _send_one(given: dict[str, Any], as_json: bool) -> int:
     else:
         print_text(sent.id)
     return Exit.DONE
+
+
+def _trace() -> str | None:
+    """Which trace this command is a part of, as whoever ran it has said; what says nothing usable is passed over."""
+    if not (text := os.environ.get("TRACEPARENT")):
+        return None
+    from squad.trace import usable
+
+    return usable(text)
 
 
 def _say_what_waits(squad: Client, recipients: Collection[str]) -> None:
@@ -118,7 +131,7 @@ def _send_batch(file: str, given: dict[str, Any], as_json: bool) -> None:
 
     with Client(current_home()) as squad:
         try:
-            ids = squad.send_lines(lines)
+            ids = squad.send_lines(lines, traceparent=_trace())
         except RefusedError as error:
             error.problems = tuple(_located(problem, file) for problem in error.problems)
             raise

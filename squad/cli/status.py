@@ -19,7 +19,6 @@ from squad.home import Home, Launcher
 
 _ANSWER = 2.0  # seconds for how the store is read
 _WELL = ("ready", "idle", "busy")
-_STATUSES = ("queued", "running", "completed", "failed", "cancelled", "expired")
 _ALWAYS = ("queued", "running", "failed")  # said even when there are none
 
 
@@ -54,7 +53,6 @@ def _document(home: Home, launcher: Launcher | None, snapshot: Snapshot) -> dict
     agents = [row for row in snapshot.actors if row["kind"] in ("agent", "worker")]
     ready = [row for row in agents if row["state"] in _WELL and snapshot.live]
     others = [row for row in snapshot.actors if row["state"] not in _WELL and snapshot.live]
-    counts, holds = _stored(home)
     return {
         "squad": snapshot.squad,
         "running": launcher is not None,
@@ -66,24 +64,22 @@ def _document(home: Home, launcher: Launcher | None, snapshot: Snapshot) -> dict
         "started_at": launcher.started_at or None if launcher else None,
         "uptime_seconds": round(seconds_since(launcher.started_at) or 0.0, 1) if launcher else None,
         "agents": {"ready": len(ready), "total": len(agents)},
-        "messages": counts,
-        **holds,
+        **_stored(home),
         "not_ready": [{key: row[key] for key in ("name", "kind", "state", "since", "last_error")} for row in others],
         "last_stop": None if launcher else _last_stop(home),
     }
 
 
-def _stored(home: Home) -> tuple[dict[str, int], dict[str, Any]]:
+def _stored(home: Home) -> dict[str, Any]:
     """How many messages stand how, and what is on hold; nothing before the first start."""
-    from squad.store import queries, waiting
+    from squad.store import reports
     from squad.store.database import open_reader
     from squad.store.holds import Holds
 
-    total = dict.fromkeys(_STATUSES, 0)
     if not home.database.exists():
-        return total, Holds().document()
+        return {"messages": dict.fromkeys(reports.STATUSES, 0), **Holds().document()}
     with open_reader(home.database) as pool, pool.connection() as database:
-        return total | queries.totals(database), waiting.holds(database).document()
+        return reports.standing(database)
 
 
 def _store(home: Home) -> dict[str, Any] | None:

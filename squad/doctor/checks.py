@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from squad.doctor import contents, life, machine, packages, place, repairs, settings
+from squad.doctor import contents, life, machine, packages, place, receivers, repairs, settings
 from squad.doctor.finding import Finding, Verdict, warn
 from squad.doctor.subject import Subject
 from squad.errors import SquadError
@@ -34,9 +34,11 @@ CHECKS = (
     Check("filesystem", place.filesystem),
     Check("disk", place.disk),
     Check("database", contents.database),
+    Check("alerts", contents.alerts),
     Check("writers", contents.writers),
     Check("logs", place.logs),
     Check("configuration", settings.configuration),
+    Check("exporters", receivers.exporters),
     Check("open files", settings.open_files),
     Check("processes", settings.tasks),
     Check("running", life.running),

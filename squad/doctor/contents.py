@@ -16,6 +16,7 @@ from squad.store.checkup import checkup
 from squad.store.faults import damage_hint
 
 _PATIENCE = 5.0  # seconds for SQLite's own check
+_NAMED = 3  # alerts that are said in full
 _LONG_LOG = 500_000_000  # bytes; a write-ahead log that checkpoints keep up with is a few MB
 
 
@@ -46,6 +47,31 @@ def database(subject: Subject) -> Finding | None:
         )
     newer = f", which the next start brings up to {found.known}" if found.schema < found.known else ""
     return ok(f"{size}, schema {found.schema}{newer}, no damage")
+
+
+def alerts(subject: Subject) -> Finding | None:
+    """What the squad itself says is wrong, and what of that nobody was told."""
+    from squad.store import alerts
+    from squad.store.database import open_reader
+
+    path = subject.home.database
+    if not path.exists():
+        return None
+    try:
+        with open_reader(path) as pool, pool.connection() as database:
+            firing, undelivered = alerts.firing(database), alerts.undelivered(database)
+    except StoreError:
+        return None  # that is said of the database, or it is of a version without alerts
+    if undelivered:
+        names = ", ".join(f"{one.messages} by {one.agent}" for one in undelivered)
+        first = undelivered[0]
+        error = (first.error.splitlines() or [""])[0]
+        return warn(f"alerts could not be told: {names}; last: {error}", f"squad dead list --agent {first.agent}")
+    if firing:
+        named = "; ".join(one.summary for one in firing[:_NAMED])
+        more = f"; and {len(firing) - _NAMED} more" if len(firing) > _NAMED else ""
+        return warn(f"{named}{more}", "squad alerts list")
+    return ok("none goes on, and all were told")
 
 
 def writers(subject: Subject) -> Finding | None:

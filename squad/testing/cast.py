@@ -64,10 +64,15 @@ class StagedBroker(Broker):
     def turn(self) -> None:
         batch, self._batch = self._batch, []
         self._round(batch)
+        self._upkeep.turn(worked=bool(batch), waiting=False)
         self._plan()
 
     def stop(self) -> None:
         self._writer.close()
+
+    def write_metrics(self) -> None:
+        with self._writer.transaction():
+            self._writer.metrics.write(self._clock.time())
 
     def _hand_out(self, now: float, done: Any) -> None:
         if self.open:

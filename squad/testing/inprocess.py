@@ -76,6 +76,9 @@ class InProcessSquad(Squad):
         with self._working():
             self._stage.run()
 
+    def _write_metrics(self) -> None:
+        self._supervisor.storage.broker.write_metrics()
+
     @contextlib.contextmanager
     def _working(self) -> Iterator[None]:
         broker = self._supervisor.storage.broker

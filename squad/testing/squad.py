@@ -13,13 +13,15 @@ from squad.actors.kinds import Vocabulary
 from squad.client import Client
 from squad.config.schema import SquadConfig
 from squad.messages import type_of
-from squad.store import queries
+from squad.store import metrics, queries
 from squad.store.database import Pool
+from squad.store.metrics import Summary
 from squad.store.models import AgentState, Attempt, Task
 from squad.store.queries import Detail
 from squad.store.rows import ENDED
 from squad.testing.failures import HandlerError, UnfinishedError
 
+_EVER = 1e11  # seconds since the epoch
 _RAISED = ("error", "timeout", *ENDED)  # outcomes of attempts that no handler means to have
 
 
@@ -153,6 +155,20 @@ class Squad(ABC):
         with self._pool.connection() as database:
             found = list(query.tuples().execute(database))
         return dict(json.loads(found[0][0])) if found else {}
+
+    def metric(self, name: str, agent: str | None = None, type: str | None = None) -> Summary:  # noqa: A002
+        """All that was recorded of a metric, with its ``count``, ``sum``, ``least``, ``most`` and ``percentile``.
+
+        It may be an agent's own or one of Squad's. A real squad writes what it has measured some seconds later: let it
+        ``advance("10s")`` before.
+        """
+        self._write_metrics()
+        with self._pool.connection() as database:
+            found = metrics.window(database, name, 0, _EVER, agent=agent, type=type)
+        return found.get("", Summary())
+
+    def _write_metrics(self) -> None:  # noqa: B027 - a real squad does it by itself
+        """Write what is measured, where it can be asked to."""
 
     def _look_for_errors(self) -> None:
         if not self._raise_errors:

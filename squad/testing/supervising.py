@@ -64,7 +64,7 @@ class StagedSupervisor:
         # Commands first: their nurseries are forked, which is best done before there are threads.
         for spec in sorted(self._specs(), key=lambda spec: spec.settings is None or spec.settings.command is None):
             self._start(spec)
-        if self._config.schedules:
+        if self._config.timed:
             self._scheduler = self._enter(StagedScheduler)
             self._begin(self._scheduler, ChildSpec("scheduler", "scheduler"), {})
         self._stage.pump()

@@ -22,6 +22,11 @@ from squad.store.migrations import (
     m0003_totals,
     m0004_machine_samples,
     m0005_ends_of_processes,
+    m0006_event_subjects,
+    m0007_traceparent,
+    m0008_archive,
+    m0009_metrics,
+    m0010_alerts,
 )
 from squad.store.times import iso
 
@@ -33,6 +38,11 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0003_totals.up,
     m0004_machine_samples.up,
     m0005_ends_of_processes.up,
+    m0006_event_subjects.up,
+    m0007_traceparent.up,
+    m0008_archive.up,
+    m0009_metrics.up,
+    m0010_alerts.up,
 )
 
 _TABLE = """

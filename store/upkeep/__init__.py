@@ -5,6 +5,10 @@ rules       what must be true of the rows of a sound database
 copying     a copy of a database that may be in use
 restoring   a copy in the place of the database
 latest      which copy was made last
+course      what is old leaves and the file is tidied, in slices
+terms       how long what is kept
+report      how large it is, what is in it, and what would leave it
+alone       all of that at once, in a database that nobody else uses
 """
 
 from __future__ import annotations

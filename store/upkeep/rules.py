@@ -86,5 +86,36 @@ ELSEWHERE = (
         " WHERE version < 1 OR NOT json_valid(state) OR json_type(state) != 'object'",
         _BY_HAND,
     ),
+    (
+        "alerts",
+        "SELECT alert_id, 'is an alert that was told again, and never told before' FROM alerts"
+        " WHERE reminders > 0 AND told_at IS NULL",
+        _BY_HAND,
+    ),
+    (
+        "archive",
+        "SELECT tasks.task_id, 'is in the archive, and among the other messages too' FROM tasks_archive"
+        " CROSS JOIN tasks USING (id)",
+        _BY_HAND,
+    ),
+    (
+        "archive",
+        "SELECT task_id, 'is in the archive without a time of its end' FROM tasks_archive WHERE completed_at IS NULL",
+        _BY_HAND,
+    ),
+    (
+        "metrics",
+        "SELECT series, 'is a number under which points of a metric are kept, and no metric''s'"
+        " FROM (SELECT DISTINCT series FROM metric_points)"
+        " WHERE NOT EXISTS (SELECT 1 FROM metric_series WHERE id = series)",
+        _BY_HAND,
+    ),
+    (
+        "metrics",
+        "SELECT name, 'is a metric whose histogram does not hold as many values as were recorded' FROM metric_series"
+        " WHERE kind = 'histogram' AND buckets IS NOT NULL AND (NOT json_valid(buckets) OR count !="
+        " (SELECT SUM(value) FROM json_each(buckets) WHERE json_each.key % 2 = 1))",
+        _BY_HAND,
+    ),
     ("keeper", "SELECT key, 'is kept, and no JSON' FROM keeper WHERE NOT json_valid(value)", _BY_HAND),
 )

@@ -22,6 +22,7 @@ from squad.actors.protocol import (
     Watch,
     Watched,
 )
+from squad.events import event
 from tests.actors.a_storage import Storage, done, task
 
 
@@ -199,6 +200,6 @@ def test_one_message_that_cannot_be_stored_does_not_spoil_its_neighbours(storage
 
 
 def test_history_is_written(storage: Storage) -> None:
-    storage.put(Record((("restarted", "a", "{}"),), (("c", 2, 3, "work is waiting", "{}"),), (("pin", "3"),)))
+    storage.put(Record((event("restarted", "a"),), (("c", 2, 3, "work is waiting", "{}"),), (("pin", "3"),)))
     storage.submit(task())
     assert storage.writer.get("pin") == "3"

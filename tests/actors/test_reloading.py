@@ -89,6 +89,10 @@ def test_another_transport_is_for_the_next_start() -> None:
     assert found == {"change": ["runtime: transport, at the next start of the squad"]}
 
 
+def test_how_long_what_is_kept_changes_at_once() -> None:
+    assert planned(BASE + "maintenance: {messages: 1d}\n") == {"change": ["maintenance: messages"]}
+
+
 def test_the_bounds_of_a_convoy() -> None:
     found = planned(BASE.replace("max: 3", "max: 9"))
     assert found["resize"] == [{"name": "pool", "min": 1, "max": 9}]
@@ -99,6 +103,8 @@ def test_the_bounds_of_a_convoy() -> None:
     ("section", "core"),
     [
         ("store: {synchronous: NORMAL}", ["storage"]),
+        ("dashboard: {hosts: [squad.example.org]}", ["gateway"]),
+        ("metrics: {listen: '127.0.0.1:0'}", ["gateway"]),
         ("limits: {max_payload: 1kB}", ["gateway"]),
         ("monitor: {interval: 9s}", ["monitor"]),
         ("logging: {level: DEBUG}", ["gateway", "monitor"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -44,8 +45,8 @@ class Host:
 
     def tell(self, address: Any, msg: object) -> None: ...
 
-    def spawn(self, actor_class: type[Actor], first: object = None) -> Spawned:
-        return Spawned("somewhere", 2**22 + 1 if self.room else None)
+    def spawn_all(self, births: Sequence[tuple[type[Actor], object]]) -> list[Spawned]:
+        return [Spawned("somewhere", 2**22 + 1 if self.room else None) for _ in births]
 
     def after(self, seconds: float, token: Any) -> None:
         self.timers.append((seconds, token))

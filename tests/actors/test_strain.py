@@ -16,7 +16,7 @@ def test_a_new_monitor_ends_the_throttle_of_the_one_before() -> None:
     noted: list[str] = []
     journal = SimpleNamespace(record=lambda _: None, note=lambda happened: noted.append(happened.kind))
     storage = SimpleNamespace(ready=True, address=None)
-    life: Any = SimpleNamespace(journal=journal, storage=storage, config=SimpleNamespace(name="squad"))
+    life: Any = SimpleNamespace(journal=journal, storage=storage, config=SimpleNamespace(name="squad"), children={})
     strain = Strain(life, lambda _, msg: told.append(msg), logging.getLogger("test"))
 
     assert strain.read(Machine((90.0, 95.0, 0, 9, 5.0), "memory is over 85 %"))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from squad import pictures
 from squad.benchmark import plots
 from squad.benchmark.document import Document
 from squad.errors import SquadError, UsageError
@@ -27,15 +28,15 @@ def test_what_was_measured_is_drawn(tmp_path: Path) -> None:
 
 
 def test_only_what_can_be_drawn_and_written(tmp_path: Path) -> None:
-    plots.check(tmp_path / "a.PNG")
+    pictures.check(tmp_path / "a.PNG")
     with pytest.raises(UsageError, match=r"must end in \.png or \.svg"):
-        plots.check(tmp_path / "a.gif")
+        pictures.check(tmp_path / "a.gif")
     with pytest.raises(UsageError, match="no folder"):
-        plots.check(tmp_path / "gone" / "a.png")
+        pictures.check(tmp_path / "gone" / "a.png")
 
 
 def test_without_matplotlib_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "find_spec", lambda name: None)
+    monkeypatch.setattr(pictures, "find_spec", lambda name: None)
     with pytest.raises(SquadError, match="matplotlib") as error:
-        plots.check(tmp_path / "a.png")
+        pictures.check(tmp_path / "a.png")
     assert error.value.hint == "pip install 'squad-runtime[plots]'"

@@ -57,9 +57,11 @@ def test_every_measurement_gives_its_figures(tmp_path: Path) -> None:
             ranks = [figures[name, f"{prefix}_{rank}"] for rank in RANKS]
             assert ranks == sorted(ranks)
             assert ranks[0] > 0
-    many = [figures["many", figure] for figure in ("ready_seconds", "few_mb", "many_mb", "each_further_agent_mb")]
-    assert 0 < many[1] < many[2]
-    assert many[3] == pytest.approx(many[2] - many[1], abs=0.001)
+    few, ready, many = (figures["many", f"{name}_mb"] for name in ("few", "ready", "many"))
+    assert 0 < few < many
+    assert few < ready < 2 * many
+    assert figures["many", "each_further_agent_mb"] == pytest.approx(many - few, abs=0.001)
+    assert figures["many", "ready_seconds"] > 0
     assert figures["throughput", "cpu_us"] >= figures["throughput", "storage_cpu_us"] > 0
     assert figures["sizes", "memory_mb"] > 3 * figures["sizes", "agent_memory_mb"] > 0
     assert 0 < figures["recovery", "median_seconds"] <= figures["recovery", "slowest_seconds"]

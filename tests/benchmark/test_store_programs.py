@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmark import commits, depth
+from tests.benchmark import commits, depth, upkeep
 
 
 def test_depth(tmp_path: Path) -> None:
@@ -24,3 +24,10 @@ def test_commits(tmp_path: Path, synchronous: commits.Synchronous) -> None:
     assert rate > 0
     assert used > 0
     assert spread == sorted(spread)
+
+
+def test_upkeep(tmp_path: Path) -> None:
+    found = upkeep.measure(tmp_path, 200, 40, 1, 0.3)
+    assert found["maintenance"]["archived"] == 200
+    assert all(figures["messages"] > 0 for figures in found.values())
+    assert "| backups |" in upkeep.table(found)

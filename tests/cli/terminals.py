@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -16,17 +17,25 @@ from pathlib import Path
 
 from rich.text import Text
 
+_JOB = """\
+import subprocess, sys
+sys.exit(subprocess.call([sys.executable, "-m", "squad.cli", *sys.argv[1:]], process_group=0))
+"""
+
 
 class OnTerminal:
     """``squad ARGS`` on a terminal of so many columns. ``screen`` is all that it wrote so far, escapes included."""
 
-    def __init__(self, *args: str, cwd: Path, columns: int = 80, rows: int = 24, **env: str) -> None:
+    def __init__(
+        self, *args: str, cwd: Path, columns: int = 80, rows: int = 24, below: bool = False, **env: str
+    ) -> None:
+        """``below``: as the child of ``process``, in a process group of its own, as a shell starts its jobs."""
         self._mine, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         unset = ("NO_COLOR", "COLUMNS", "LINES")
         inherited = {key: value for key, value in os.environ.items() if key not in unset}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "squad.cli", *args],
+            [sys.executable, *(["-c", _JOB] if below else ["-m", "squad.cli"]), *args],
             cwd=cwd,
             stdin=theirs,
             stdout=theirs,
@@ -48,11 +57,26 @@ class OnTerminal:
         """As if somebody typed it; ``\x04`` is Ctrl-D."""
         os.write(self._mine, text.encode())
 
-    def finish(self) -> int:
+    def set_size(self, columns: int, rows: int) -> None:
+        """As if the window were drawn to another size."""
+        fcntl.ioctl(self._mine, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.process.send_signal(signal.SIGWINCH)  # the terminal is nobody's controlling one, so nobody else does
+
+    def hang_up(self) -> None:
+        """As if the window were closed."""
+        os.close(self._mine)
+
+    def end(self) -> None:
+        """However far it is."""
+        self.process.kill()
+        self.process.wait(60)
+
+    def finish(self, *, close: bool = True) -> int:
         """Read to its end; the exit status."""
         while self._read():
             pass
-        os.close(self._mine)
+        if close:
+            os.close(self._mine)
         return self.process.wait(60)
 
     def _read(self) -> bool:

@@ -143,3 +143,16 @@ class TestSchema:
 
     def test_a_file_without_a_type(self, run: Run, file: Path) -> None:
         assert run("config", "schema", "--config", "squad.yaml").exit_code == 2
+
+
+def test_check_names_what_exporters_need(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LANGFUSE_PUBLIC_KEY", raising=False)
+    monkeypatch.setenv("LANGFUSE_SECRET_KEY", "sk")
+    (tmp_path / "agents.py").write_text(AGENTS)
+    path = tmp_path / "squad.yaml"
+    path.write_text("agents: {a: {class: './agents.py:Echo'}}\nexporters:\n  cloud: {kind: langfuse}\n")
+
+    result = run("config", "check", str(path))
+
+    assert result.exit_code == 4
+    assert "squad.yaml:3: exporters.cloud.public_key_env: LANGFUSE_PUBLIC_KEY is not set" in result.stderr

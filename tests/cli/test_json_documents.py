@@ -27,12 +27,15 @@ from squad.launcher.begin import default_config
 from squad.store import waiting
 from squad.store.database import PoolStats, open_reader
 from squad.store.holds import Freeze, Holds, Pause
+from tests.cli.a_meter import a_busy_squad
 from tests.cli.a_store import Story
 from tests.cli.a_tree import ago, row, tree
 from tests.cli.conftest import Run
 from tests.cli.fake_gateway import FakeGateway
+from tests.cli.test_alerts import alert
 from tests.cli.test_schedule import SCHEDULE
 from tests.cli.test_verify import report
+from tests.store.old import Old, fill
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "json.md"
 MESSAGE = "`squad message list`"  # a section that says so has all fields of a message too
@@ -51,6 +54,7 @@ DESCRIBED = described()
 OF_A_MESSAGE = {path.removeprefix("messages[].") for path in DESCRIBED["squad message list"]}
 OF_AN_ACTOR = {path.removeprefix("actors[].") for path in DESCRIBED["squad inspect"] if path.startswith("actors[].")}
 OF_A_CONVOY = {path.removeprefix("convoys[].") for path in DESCRIBED["squad convoy list"] if path.startswith("convoys")}
+OF_MAINTENANCE = DESCRIBED["squad maintenance run"]
 HELD = {"kind": "paused", "since": "2026-01-31T09:30:00.250Z", "by": None, "reason": None}
 # Data of the user's own, or described elsewhere: no fields of ours below these.
 OPAQUE = {"payload", "result", "config", "schema", "resizes[].readings", "events[].detail"}
@@ -78,10 +82,16 @@ def expanded(section: str) -> set[str]:
             known |= {f"{family}.{field}" for field in OF_A_MESSAGE}
     if "workers[]" in known:
         known |= {f"workers[].{field}" for field in OF_AN_ACTOR}
+    if section == "squad top":
+        known |= {f"actors[].{field}" for field in OF_AN_ACTOR}
     if section == "squad dead show":
         known = set(expanded("squad message show"))
     if section in {"squad message show", "squad send"}:
         known |= OF_A_MESSAGE
+    if section == "squad maintenance prune":
+        known |= OF_MAINTENANCE
+    if "running.step" in known:
+        known |= {f"{part}.{field}" for part in ("last", "running", "due") for field in (*OF_MAINTENANCE, "kept_back")}
     if "convoy.*" in known:
         known |= {f"convoy.{field}" for field in OF_A_CONVOY}
     return known
@@ -151,12 +161,16 @@ def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.
         "config schema",
     ):
         made.add(f"squad {section}", run(*section.split(), "-o", "json"))
+    _add_views(made, run, gateway.home)
     _add_holds(made, run, gateway, waits, runs)
     made.add("squad message show", run("message", "show", root, "-o", "json"))
     made.add("squad message show", run("message", "show", bad, "-o", "json"))
     _add_desk(made, run, gateway, bad)
     made.add("squad convoy show", run("convoy", "show", "checker", "-o", "json"))
     made.add("squad convoy resize", run("convoy", "resize", "checker", "2", "-o", "json"))
+    _alerts(made, run, gateway, story)
+    gateway.on("POST /v1/dashboard", (200, {"url": "http://127.0.0.1:8765/", "writable": False}))
+    made.add("squad dashboard", run("dashboard", "-o", "json"))
     made.add("squad schedule list", run("schedule", "list", "-o", "json"))
     made.add("squad schedule run", run("schedule", "run", "nightly", "-o", "json"))
     made.add("squad reload", run("reload", "--dry-run", "-o", "json"))
@@ -173,12 +187,43 @@ def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.
     return made
 
 
+def _alerts(made: Documents, run: Run, gateway: FakeGateway, story: Story) -> None:
+    alert_id = alert(story)
+    gateway.on("GET /v1/health", (200, {}))
+    gateway.on("POST /v1/alerts/ack", (200, {"acked": [alert_id], "already": []}))
+    gateway.on("POST /v1/alerts/unsilence", (200, {"ended": [alert_id], "already": []}))
+    silence = {"id": alert_id, "rule": "queue_depth", "agent": None, "until": ago(-3600)}
+    gateway.on("POST /v1/alerts/silence", (201, silence))
+    tested = story.sent("notify-ops", "squad.alert")
+    story.failed(tested, "WebhookError: no")
+    gateway.on("POST /v1/alerts/test", (201, {"sink": "ops", "recipient": "notify-ops", "id": tested}))
+    gateway.on(f"GET /v1/messages/{tested}/wait", (200, {"done": True}))
+    made.add("squad alerts list", run("alerts", "list", "-o", "json"))
+    made.add("squad alerts show", run("alerts", "show", alert_id, "-o", "json"))
+    made.add("squad alerts ack", run("alerts", "ack", alert_id, "-o", "json"))
+    made.add("squad alerts ack", run("alerts", "ack", "--all", "-o", "json"))
+    gateway.on("POST /v1/alerts/ack", (200, {"acked": [], "already": [alert_id]}))
+    made.add("squad alerts ack", run("alerts", "ack", alert_id, "-o", "json"))
+    made.add("squad alerts silence", run("alerts", "silence", "--rule", "queue_depth", "--for", "1h", "-o", "json"))
+    made.add("squad alerts unsilence", run("alerts", "unsilence", "--all", "-o", "json"))
+    made.add("squad alerts test", run("alerts", "test", "ops", "-o", "json"))
+
+
 def _on_hold(story: Story) -> tuple[str, str]:
     """A message that waits and one that runs, in a squad that is frozen."""
     waits, runs = story.sent("scanner", "scan"), story.sent("checker", "scan")
     story.running(runs)
     story.held(Holds({"scanner": Pause(1.7e9)}, Freeze(1.7e9)))
     return waits, runs
+
+
+def _add_views(made: Documents, run: Run, home: Home) -> None:
+    """How long it all takes, and what was measured."""
+    a_busy_squad(home.database)
+    made.add("squad top", run("top", "-o", "json"))
+    made.add("squad bottlenecks", run("bottlenecks", "--since", "2001-01-01", "-o", "json"))
+    made.add("squad metrics", run("metrics", "-o", "json"))
+    made.add("squad metrics", run("metrics", "completed", "--by", "type", "-o", "json"))
 
 
 def _add_holds(made: Documents, run: Run, gateway: FakeGateway, *tasks: str) -> None:
@@ -230,13 +275,20 @@ def _add_stopped(made: Documents, run: Run, gateway: FakeGateway, monkeypatch: p
 
 
 def _add_maintenance(made: Documents, run: Run, home: Home) -> None:
-    """Of a store that is sound, and of one that somebody has written to."""
+    """Of a store that is tidied, of one that is sound, and of one that somebody has written to."""
     file = str(home.path.parent / "copy.db")
+    run_there = {"why": "hand", "what": "run", "began": 1.0, "step": "messages", "after": ["", 0]}
+    kept = {"run": {**run_there, "removed": {"rows": {"tasks": 1}, "archived": 1, "dead": 0, "unsent": 0}}}
+    fill(home.database, [Old(1.0)])
+    with closing(sqlite3.connect(home.database)) as database, database:
+        database.execute("REPLACE INTO keeper VALUES ('maintenance', ?, '')", (json.dumps(kept),))
+    for words in (("prune", "--dry-run"), ("status",), ("run",), ("prune",), ("status",)):
+        made.add(f"squad maintenance {words[0]}", run("maintenance", *words, "-o", "json"))
     made.add("squad maintenance check", run("maintenance", "check", "-o", "json"))
     made.add("squad maintenance backup", run("maintenance", "backup", file, "-o", "json"))
     made.add("squad maintenance restore", run("maintenance", "restore", file, "--yes", "-o", "json"))
     with closing(sqlite3.connect(home.database)) as database, database:
-        database.execute("UPDATE tasks SET error_message = NULL WHERE status = 'failed'")
+        database.execute("UPDATE tasks SET lease_owner = 'x' WHERE status = 'queued'")
     made.add("squad maintenance check", run("maintenance", "check", "-o", "json"))
 
 

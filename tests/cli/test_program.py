@@ -312,7 +312,7 @@ WORDS = sorted(
     }
 )
 # Starts something, takes minutes, never ends, writes anywhere, or prints the same for half a second.
-NEVER = {"benchmark", "verify", "start", "--watch", "-w", "--into", "schema"}
+NEVER = {"benchmark", "verify", "start", "--watch", "-w", "--into", "schema", "--plot"}
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -10,6 +10,7 @@ import pytest
 
 from squad.doctor import Finding, Subject, Verdict, contents
 from tests.cli.a_store import Story
+from tests.cli.test_alerts import alert
 
 
 def looked(finding: Finding | None) -> Finding:
@@ -130,3 +131,28 @@ class TestWriters:
             assert looked(contents.writers(subject)).verdict == Verdict.WARN  # nothing runs: the file is old
             monkeypatch.setattr(Subject, "launcher", object())
             assert looked(contents.writers(Subject(subject.home))).verdict == Verdict.OK
+
+
+class TestAlerts:
+    def test_all_is_well(self, subject: Subject, story: Story) -> None:
+        assert looked(contents.alerts(subject)).verdict == Verdict.OK
+
+    def test_one_goes_on(self, subject: Subject, story: Story) -> None:
+        alert(story)
+        found = looked(contents.alerts(subject))
+        assert (found.verdict, found.what, found.todo) == (Verdict.WARN, "101 messages wait", "squad alerts list")
+
+    def test_one_could_not_be_told(self, subject: Subject, story: Story) -> None:
+        story.failed(story.sent("notify-ops", "squad.alert"), "WebhookError: refused\n  File x")
+        found = looked(contents.alerts(subject))
+        assert found.verdict == Verdict.WARN
+        assert found.what == "alerts could not be told: 1 by notify-ops; last: WebhookError: refused"
+        assert found.todo == "squad dead list --agent notify-ops"
+
+    def test_a_database_without_any(self, subject: Subject, story: Story) -> None:
+        assert contents.alerts(subject) is not None
+        story.writer.close()
+        with closing(sqlite3.connect(subject.home.database)) as database, database:
+            database.execute("DROP TABLE alerts")
+            database.execute("UPDATE schema_version SET version = version - 1000")
+        assert contents.alerts(subject) is None

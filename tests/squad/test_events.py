@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from squad.events import CATALOGUE, DERIVED, RECORDED, event, page
+from squad.metrics import CATALOGUE as METRICS
+from squad.metrics import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCES = [path for folder in ("actors", "config", "store") for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -82,6 +84,32 @@ def test_the_page_is_up_to_date() -> None:
     assert (ROOT / "docs/events.md").read_text(encoding="utf-8") == page(), (
         "run: python -m squad.events > docs/events.md"
     )
+
+
+RECORDING = (
+    *(f"store/{name}.py" for name in ("settling", "ends", "inserting", "desk", "metrics/journal", "metrics/recorder")),
+    *(f"actors/{name}.py" for name in ("records", "sampling", "uptime")),
+)
+
+
+def test_every_metric_of_the_catalogue_is_recorded() -> None:
+    """The other way round the store sees to it: what is not in the catalogue is an agent's own."""
+    written = {
+        node.value
+        for path in RECORDING
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert METRICS.keys() - written == set()
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_is_named_for_its_unit(name: str) -> None:
+    unit = METRICS[name].unit.split()[0]
+    suffix = {"milliseconds": "_ms", "percent": "_percent", "bytes": "_bytes", "seconds": "_seconds"}.get(unit, "")
+    assert name.endswith(suffix)
+    assert METRICS[name].kind in KINDS
+    assert set(METRICS[name].labels) <= {"agent", "type"}
 
 
 def test_the_page_is_printed() -> None:

@@ -220,14 +220,14 @@ def test_a_database_that_was_deleted(path: Path, config: StoreConfig) -> None:
 
 def test_damage_found_while_reading(path: Path, config: StoreConfig, task: Make) -> None:
     with closing(Writer(path, config)) as writer, writer.transaction():
-        writer.submit([task(payload="x" * 500) for _ in range(500)], 1.0)
+        writer.submit([task(payload="x" * 500) for _ in range(2000)], 1.0)
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(size // 4)
         file.write(b"\xa5" * (size // 2))
     with open_reader(path) as pool:
         with pytest.raises(StoreError, match="is damaged"), pool.connection() as database:
-            queries.messages(database, queries.Filter(), limit=1000)
+            queries.messages(database, queries.Filter(), limit=4000)
         with pytest.raises(StoreError, match="is damaged"), pool.connection() as database:
             database.execute_sql("SELECT LENGTH(payload) FROM tasks").fetchall()
 

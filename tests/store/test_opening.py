@@ -35,13 +35,9 @@ def tables(connection: sqlite3.Connection) -> set[str]:
 
 def test_a_new_database(writer: Writer, path: Path, sql: Sql) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert sql("SELECT version, name FROM schema_version") == [
-        (1, "m0001_initial"),
-        (2, "m0002_ends_and_replies"),
-        (3, "m0003_totals"),
-        (4, "m0004_machine_samples"),
-        (5, "m0005_ends_of_processes"),
-    ]
+    names = [up.__module__.rpartition(".")[2] for up in migrations.MIGRATIONS]
+    assert sql("SELECT version, name FROM schema_version") == list(enumerate(names, start=1))
+    assert all(name.startswith(f"m{number:04}_") for number, name in enumerate(names, start=1))
     assert sql("PRAGMA auto_vacuum") == [(2,)]
     assert sql("PRAGMA journal_mode") == [("wal",)]
 
@@ -114,10 +110,10 @@ def test_an_interrupted_first_migration_leaves_nothing(raw: sqlite3.Connection, 
 @pytest.mark.parametrize("opening", [lambda path: Writer(path, StoreConfig()), open_reader])
 def test_a_newer_database_is_refused(raw: sqlite3.Connection, path: Path, opening: Callable[[Path], object]) -> None:
     migrations.migrate(raw, path)
-    raw.execute("INSERT INTO schema_version VALUES (7, 'm0007_later', '2030-01-01')")
+    raw.execute("INSERT INTO schema_version VALUES (?, 'm9999_later', '2030-01-01')", (KNOWN + 1,))
     with pytest.raises(NewerDatabaseError) as caught:
         opening(path)
-    assert caught.value.message == f"{path} was written by a newer Squad (schema 7; this one knows {KNOWN})"
+    assert caught.value.message == f"{path} was written by a newer Squad (schema {KNOWN + 1}; this one knows {KNOWN})"
     assert "--home" in caught.value.hint
     assert raw.execute("SELECT COUNT(*) FROM schema_version").fetchone() == (KNOWN + 1,)
 
@@ -200,7 +196,8 @@ def test_models_and_tables_are_the_same(writer: Writer, sql: Sql, model: Any) ->
         row[1]: (bool(row[3]) or bool(row[5]), bool(row[5]))
         for row in sql("SELECT * FROM pragma_table_info(?)", model._meta.table_name)
     }
-    declared = {field.column_name: (not field.null, field.primary_key) for field in model._meta.sorted_fields}
+    keys = {field.column_name for field in model._meta.get_primary_keys()}
+    declared = {field.column_name: (not field.null, field.column_name in keys) for field in model._meta.sorted_fields}
     assert stored == declared
 
 
@@ -231,4 +228,4 @@ def test_every_model_is_listed() -> None:
     found = {
         model for model in vars(models).values() if isinstance(model, type) and model.__module__ == models.__name__
     }
-    assert found == {*models.TABLES, models.QueueDepth}
+    assert found == {*models.TABLES, models.QueueDepth, models.AgentMetric}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from squad.store import claiming, ends, leases, queries, replies, session, settling, writer
+from squad.store import claiming, ends, leases, over, queries, replies, retention, session, settling, writer
 from squad.store.database import open_reader
 from squad.store.writer import Writer
 
@@ -44,8 +44,9 @@ BY_ROW = (
         (replies._ASKED, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
         (settling._ATTEMPT, "SEARCH attempts USING INDEX attempts_task (task_row=?)"),
         (session._QUEUED, "SEARCH tasks USING COVERING INDEX tasks_queued (status=?)"),
-        (writer._OPEN_TREE, "SEARCH tasks USING INDEX tasks_open (root_id=?)"),
+        (over.OPEN_TREE, "SEARCH tasks USING INDEX tasks_open (root_id=?)"),
         *((statement, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)") for statement in BY_ROW),
+        (retention.OVER, "SEARCH tasks_archive USING COVERING INDEX tasks_archive_ended (completed_at<?)"),
         (leases.OF_WORKER, "SEARCH tasks USING INDEX tasks_running (status=? AND lease_owner=?)"),
         (leases.OF_ROW, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
         (settling.COMPLETE.text(4), "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
@@ -62,6 +63,16 @@ def test_hot_statements(path: Path, writer: Writer, statement: str, found_by: st
     assert found_by in found
     assert "TEMP B-TREE" not in found
     assert "SCAN tasks" not in found
+
+
+def test_what_is_old_is_found_by_the_index_on_ends(path: Path, writer: Writer) -> None:
+    names = ("messages", "archived", "sent", "at", "row", "rows")
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {retention.ENDED}", dict.fromkeys(names, "x"))
+        found = "\n".join(row[3] for row in rows)
+    assert "SEARCH tasks USING INDEX tasks_ended (completed_at>? AND completed_at<?)" in found
+    assert "SEARCH other USING INDEX tasks_open (root_id=?)" in found
+    assert "TEMP B-TREE" not in found
 
 
 def test_the_oldest_are_found_without_sorting_a_mailbox(path: Path, writer: Writer) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from squad import trace
 from squad.errors import StoreError
-from squad.store.rows import NewTask, Submitted
+from squad.store.rows import NewTask, Outcome, Submitted
 from squad.store.writer import Settlement, Writer
 from tests.store import singly
 
@@ -112,8 +113,27 @@ def test_a_lease_carries_the_message(writer: Writer, task: Make) -> None:
     with writer.transaction():
         writer.submit([one], NOW)
         (lease,) = singly.claim(writer, "a", "a/1", 1, NOW)
-    assert lease == (1, 1, one.task_id, "cli", "t", '{"x": 1}', 7, 1, "r")
+    assert lease == (1, 1, one.task_id, "cli", "t", '{"x": 1}', 7, 1, "r", None)
     assert writer.open_leases() == [(1, 1, "a/1", "a")]
+
+
+def test_a_trace_from_outside_goes_with_the_message_and_with_the_reply_to_it(
+    writer: Writer, task: Make, sql: Sql
+) -> None:
+    outside = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    answered, late = (
+        task(traceparent=outside, reply_to="b"),
+        task("c", traceparent=outside, reply_to="b", reply_timeout=5.0),
+    )
+    with writer.transaction():
+        writer.submit([answered, late], NOW)
+        (lease,) = singly.claim(writer, "a", "a/1", 1, NOW)
+        singly.settle(writer, "a/1", "a", [Outcome(*lease.claim, "done", result="1")], NOW, lambda *_: None)
+        writer.due(NOW + 10)
+
+    assert lease.traceparent == outside
+    replies = sql("SELECT parent_id, traceparent FROM tasks WHERE recipient = 'b'")
+    assert replies == [(sent.task_id, trace.inherited(sent.task_id, outside)) for sent in (answered, late)]
 
 
 def test_nothing_is_written_outside_a_transaction(writer: Writer, task: Make) -> None:

@@ -117,7 +117,8 @@ def test_what_has_ended_in_version_2_is_counted(version_1: Path, sql: Sql) -> No
         raw.execute("UPDATE tasks SET status = 'expired', completed_at = 'x' WHERE task_id IN ('m1', 'm5', 'm6')")
         rows = raw.execute("SELECT * FROM tasks ORDER BY id").fetchall()
         migrations.migrate(raw, version_1)
-        assert raw.execute("SELECT * FROM tasks ORDER BY id").fetchall() == rows
+        # Columns that came later are behind those that there were.
+        assert [row[: len(rows[0])] for row in raw.execute("SELECT * FROM tasks ORDER BY id")] == rows
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         for wrong in ("done", None):  # seen by the connection that changed the check, too
             with pytest.raises(sqlite3.IntegrityError):

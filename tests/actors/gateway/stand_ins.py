@@ -20,6 +20,7 @@ from squad.actors.gateway.bridge import Bridge
 from squad.actors.gateway.catalogue import Catalogue
 from squad.actors.gateway.intake import Intake
 from squad.actors.gateway.listening import SameUser, listen
+from squad.actors.gateway.probing import Counted
 from squad.actors.protocol import (
     Cancel,
     Cancelled,
@@ -30,6 +31,8 @@ from squad.actors.protocol import (
     Hold,
     HoldDone,
     Inspect,
+    Maintain,
+    MaintainDone,
     Refusal,
     Reply,
     Resize,
@@ -42,9 +45,10 @@ from squad.actors.protocol import (
 )
 from squad.config.schedules import ScheduleConfig
 from squad.config.schema import RateConfig
-from squad.errors import SquadError
+from squad.errors import SquadError, StoreError
 from squad.messages import MessageType, message, type_of
 from squad.store.holds import Holds
+from squad.store.metrics import Series
 from squad.store.rows import NewTask, Submitted
 from squad.store.waiting import Waiting
 
@@ -138,10 +142,12 @@ class StandIn:
         self.full: set[str] = set()  # recipients with full mailboxes
         self.dead: tuple[str, ...] = ()  # what the desk finds
         self.desk_error: SquadError | None = None
+        self.maintain_error: SquadError | None = None
         self.tree = TREE
         self.refusal = ""  # what the supervisor says to orders
         self.depths: Mapping[str, int] = {"scanner": 4}
         self.kept: dict[str, str] = {}
+        self.series: list[Series] = []
         self.about: dict[str, Any] = {}
         self.found: Waiting | None = None  # how a message stands, by the database
         self.bridge = Bridge(self.post, self._tell)
@@ -162,7 +168,7 @@ class StandIn:
         while (call := self._calls.get()) is not None:
             call()
 
-    def _tell(self, address: Any, msg: Any) -> None:
+    def _tell(self, address: Any, msg: Any) -> None:  # noqa: PLR0912 - one for each kind of message
         self.said.append(msg)
         if address in self.silent:
             return
@@ -172,6 +178,8 @@ class StandIn:
             self.bridge.answer(msg.request, Cancelled(msg.request, 2, 1))
         elif isinstance(msg, Desk):
             self.bridge.answer(msg.request, DeskDone(msg.request, self.dead, self.desk_error))
+        elif isinstance(msg, Maintain):
+            self.bridge.answer(msg.request, MaintainDone(msg.request, 1.7e9, True, self.maintain_error))
         elif isinstance(msg, Hold):
             self.bridge.answer(msg.request, HoldDone(msg.request, msg.names, Holds().text()))
         elif isinstance(msg, Explain):
@@ -237,6 +245,12 @@ class StandIn:
 
     def keeper(self) -> Mapping[str, str]:
         return self.kept
+
+    def ask(self, question: Callable[[Any], Any]) -> Any:
+        raise StoreError("there is no database here")
+
+    def counted(self) -> Counted:
+        return self.depths, {"queued": 4}, self.series
 
     def waiting(self, task_id: str, now: float) -> Waiting:
         assert self.found is not None

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from squad.actors.gateway import api as module
-from squad.actors.gateway import listening
+from squad.actors.gateway import bodies, listening, seeing
 from squad.actors.protocol import Inspect, Resize, Restart, Submit
 from squad.client import Client
 from squad.config.schema import RateConfig
@@ -121,7 +120,7 @@ def test_a_client_that_goes_away_half_way_leaves_nothing(served: Served) -> None
 
 
 def test_a_body_that_never_ends_is_given_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BODY_LIMIT", 0.05)
+    monkeypatch.setattr(bodies, "_LIMIT", 0.05)
     connection = served.connection()
     connection.putrequest("POST", "/v1/messages")
     connection.putheader("Content-Length", "1000")
@@ -296,7 +295,7 @@ def test_the_tree_with_the_depths_of_its_queues(served: Served) -> None:
 def test_a_silent_supervisor_leaves_its_last_news_with_their_age(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_TREE_LIMIT", 0.2)
+    monkeypatch.setattr(seeing, "_LIMIT", 0.2)
     served.inside.silent.add("supervisor")
     status, error = served.error("GET", "/v1/tree")
     assert (status, error["exit"]) == (503, 5)
@@ -385,7 +384,7 @@ def test_a_convoy_that_is_not_there(served: Served) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/", 404), ("GET", "/v2/%1b", 404), ("DELETE", "/v1/tree", 405), ("GET", "/v1/messages", 405)],
+    [("GET", "/", 404), ("GET", "/v2/%1b", 404), ("DELETE", "/v1/tree", 405), ("PUT", "/v1/messages", 405)],
 )
 def test_a_path_that_is_not_there(served: Served, method: str, path: str, status: int) -> None:
     found, error = served.error(method, path)
@@ -435,7 +434,7 @@ def test_no_request_is_a_bug(served: Served, target: tuple[str, str], name: str,
 
 
 def test_a_bug_is_said_and_logged(served: Served, caplog: pytest.LogCaptureFixture) -> None:
-    served.inside.exists = lambda task_id: 1 / 0  # type: ignore[method-assign, assignment]
+    served.api._messages._exists = lambda task_id: 1 / 0  # type: ignore[assignment, return-value]
     status, error = served.error("GET", f"/v1/messages/{new_id()}/wait")
     assert (status, error["exit"]) == (500, 1)
     assert error["message"] == "this is a bug in Squad: ZeroDivisionError in the gateway"

@@ -80,10 +80,10 @@ def test_claims_go_by_priority_and_then_by_age(store: Store) -> None:
 
 
 def test_a_lease_carries_the_message_and_is_fenced(store: Store) -> None:
-    sent = task(sender="me", type="scan", payload='{"a":1}', priority=3, root_id="r", parent_id="p")
+    sent = task(sender="me", type="scan", payload='{"a":1}', priority=3, root_id="r", parent_id="p", traceparent="t")
     store.submit(sent)
     (lease,) = store.claim()
-    assert lease[2:] == (sent.task_id, "me", "scan", '{"a":1}', 3, 1, "r")
+    assert lease[2:] == (sent.task_id, "me", "scan", '{"a":1}', 3, 1, "r", "t")
     assert store.backend.open_leases() == [(lease.row, lease.fence, "a.1", "a")]
     assert store.settle(ended(lease, "returned")).accepted == [True]
     (again,) = store.claim(worker="a.2")

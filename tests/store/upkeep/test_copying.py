@@ -119,6 +119,9 @@ class TestRefusals:
 
         monkeypatch.setattr(copying.sqlite3, "connect", small)
         assert "could not be finished" in self.refused(upkeep, target)
+        target.write_text("the backup of yesterday")
+        assert "could not be finished" in self.refused(upkeep, target, force=True)
+        assert target.read_text() == "the backup of yesterday"
 
 
 def test_the_newest_is_known(upkeep: Upkeep, story: Story, target: Path) -> None:

@@ -43,6 +43,14 @@ def test_a_sound_one_with_its_writer_and_without(upkeep: Upkeep, story: Story, f
         ("totals", "UPDATE totals SET messages = 7 WHERE status = 'completed'"),
         ("totals", "DELETE FROM tasks WHERE status = 'completed'"),
         ("states", "INSERT INTO agent_state VALUES ('a', 1, '', '[]')"),
+        ("archive", "INSERT INTO tasks_archive SELECT * FROM tasks WHERE status = 'completed'"),
+        (
+            "archive",
+            "INSERT INTO tasks_archive (id, task_id, sender, recipient, type, priority, status, attempts, fence,"
+            " created_at, payload) VALUES (99, 'x', 's', 'a', 't', 5, 'completed', 1, 1, '', '{}')",
+        ),
+        ("metrics", "INSERT INTO metric_points VALUES (60, 0, 9999, 1, 1, NULL, NULL, NULL, NULL)"),
+        ("metrics", "INSERT INTO metric_series VALUES (99, 'x', '', '', 'histogram', 3, 1, NULL, 0, '[0,1,2,1]')"),
         ("keeper", "INSERT INTO keeper VALUES ('a', '{', '')"),
         ("schema", "DROP INDEX tasks_queued"),
         ("schema", "DROP VIEW queue_depth"),
@@ -62,6 +70,7 @@ def test_what_somebody_has_spoilt(upkeep: Upkeep, story: Story, spoil: Spoil, fa
         ("payloads", "UPDATE tasks SET payload = '{' WHERE status = 'queued'"),
         ("results", "UPDATE tasks SET result = 'no' WHERE status = 'completed'"),
         ("references", "INSERT INTO attempts VALUES (99, 99, 1, 'w', NULL, '', 'error', 0, 'e')"),
+        ("references", "INSERT INTO attempts_archive VALUES (99, 99, 1, 'w', NULL, '', 'error', 0, 'e')"),
     ],
 )
 def test_what_only_a_full_examination_finds(
