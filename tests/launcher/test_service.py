@@ -107,7 +107,8 @@ def test_a_stuck_supervisor_is_not_well_and_a_dead_one_is_replaced(
     tmp_path: Path, config: Path, manager: Manager
 ) -> None:
     with RunningSquad(tmp_path / "home", config, env=environment(manager, watchdog=0.3)) as squad:
-        eventually(lambda: "WATCHDOG=1" in manager.heard(), "well")
+        eventually(lambda: "READY=1" in manager.heard(), "ready")
+        manager.forget()
         (pid,) = squad.pids("supervisor")
         os.kill(pid, signal.SIGSTOP)
         eventually(lambda: "STATUS=waiting for supervisor" in manager.heard(), "it does not answer")
