@@ -24,6 +24,10 @@ convoys:
   crew: {class: "./agents.py:Worker", min: 1, max: 3}
 types:
   tell: {fields: {text: str}}
+maintenance: {messages: 1s, archive: 30000d, schedule: none}
+alerts:
+  rules:
+    worked: {metric: completed, of: sum, window: 1h, above: 0}
 schedules:
   yearly: {cron: "0 0 1 1 *", type: count, recipient: worker}
 """
@@ -47,6 +51,7 @@ class Worker(Agent):
     def count(self, msg: Count, ctx: Context) -> int:
         if ctx.agent == "worker":
             ctx.state["seen"] = ctx.state.get("seen", 0) + 1
+        ctx.metric("seen", 1)
         ctx.send("teller", "tell", {"text": "one more"})
         return 1
 
@@ -77,6 +82,9 @@ def _live(squad: RunningSquad) -> None:
     """Have a message of every kind, and of everything else at least one row."""
     for _ in range(3):
         squad.wait(squad.send("worker", "count"), tree=True)
+    eventually(lambda: "worked" in squad.cli("alerts", "list").stdout, "an alert", timeout=60.0)
+    squad.cli("maintenance", "run")
+    assert squad.query("SELECT COUNT(*) AS rows FROM tasks_archive")[0]["rows"] >= 6
     squad.wait(squad.send("crew", "count"), tree=True)
     squad.wait(squad.send("worker", "count", key="once", priority=1))
     for how in ("fail", "refuse"):
