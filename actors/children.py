@@ -109,7 +109,8 @@ class Child:
 
     @property
     def ready(self) -> bool:
-        return self.running and self.state in ("ready", "idle", "busy")
+        """An exporter whose receiver takes nothing (``behind``) is well itself."""
+        return self.running and self.state in ("ready", "idle", "busy", "behind")
 
     def new_worker(self) -> str:
         self.worker = f"{self.name}.{new_id()[-12:]}"

@@ -151,10 +151,10 @@ class Monitor(Actor):
         processes = len(self._roster.processes)
         sample = (self._cpu, self._machine.percent, self._machine.available, processes, self._throttle.pause)
         self._samples.machine(*sample)
+        self._samples.convoys((name, len(workers)) for name, _size, _pinned, workers in self._roster.convoys)
         if decided is None and now < self._sample_at:
             return
         self._sample_at = now + _SAMPLED
-        self._samples.convoys((name, len(workers)) for name, _size, _pinned, workers in self._roster.convoys)
         self.tell(self._supervisor, Machine(sample, "" if decided is None else decided[1], self._samples.take()))
 
     def _look_for_alerts(self) -> None:

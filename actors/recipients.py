@@ -22,7 +22,7 @@ from squad.config.programs import check_commands
 from squad.config.schema import SquadConfig
 from squad.config.types import declared_types
 from squad.errors import ConfigError, Problem, SquadError
-from squad.notices import BOTTLENECKS, QUARANTINED
+from squad.notices import ALERT, BOTTLENECKS, QUARANTINED
 
 
 def recipients(settings: SquadConfig) -> dict[str, frozenset[str]]:
@@ -69,10 +69,13 @@ def described(settings: SquadConfig) -> dict[str, dict[str, Any]]:
 def _unheard(settings: SquadConfig, descriptions: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
     """Whether those who are to be told something handle the messages that say it."""
     problems = []
-    for place, told, kind, name in (
+    listeners: list[tuple[tuple[str, ...], str | None, str, str]] = [
         (("supervision", "notify"), settings.supervision.notify, QUARANTINED, "Quarantined"),
         (("bottlenecks", "tell"), settings.bottlenecks.tell, BOTTLENECKS, "Bottlenecks"),
-    ):
+    ]
+    for sink, about in settings.alerts.sinks.items():
+        listeners.append((("alerts", "sinks", sink, "agent"), about.agent, ALERT, "Alert"))
+    for place, told, kind, name in listeners:
         if told is None or told not in descriptions or kind in descriptions[told]["types"]:
             continue
         line = settings.line_of(*place)

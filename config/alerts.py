@@ -11,7 +11,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainSerializer,
-    ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -21,7 +20,6 @@ from pydantic_core import PydanticCustomError
 from squad.alerts import STATES, Severity, State
 from squad.config.commands import EnvironmentConfig
 from squad.config.pace import RetryConfig
-from squad.config.readable import readable_duration
 from squad.config.section import Section
 from squad.config.values import NAME_FORM, Duration, Name, blank_mapping, complain, named, refuse, written
 from squad.durations import parse_duration
@@ -31,6 +29,7 @@ EACH = "*"
 """As the agent of a rule: each by itself."""
 
 _LEAST_WINDOW = 60.0  # seconds: metrics are kept by the minute
+_TIMEOUT = "10s"  # of a sink
 _METRIC = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _VARIABLE = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
 
@@ -219,8 +218,12 @@ class SinkConfig(Section):
     severity: Severity = Field(default="info", description="The least severity that it is told of.")
     rules: list[str] = Field(default_factory=list, description="Only these rules; none: all.")
     tell: list[State] = Field(default_factory=lambda: list(STATES), min_length=1, description="Of which news.")
-    timeout: Duration = Field(default=written("10s"), gt=0, le=3600, description="The longest that telling may take.")
-    retry: SinkRetryConfig = Field(default_factory=SinkRetryConfig, description="What happens when telling failed.")
+    timeout: Duration = Field(
+        default=written(_TIMEOUT), gt=0, le=3600, description="The longest that telling may take; not of an `agent`."
+    )
+    retry: SinkRetryConfig = Field(
+        default_factory=SinkRetryConfig, description="What happens when telling failed; likewise."
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -229,9 +232,15 @@ class SinkConfig(Section):
             text = f"is {' and '.join(kinds)} at once" if kinds else "tells nobody"
             hint = "a sink has one of agent, command, webhook and apprise"
             raise PydanticCustomError("complaint", "{text}", {"text": text, "hint": hint, "instead": ""})
-        for key, kind in (("secret", "webhook"), ("environment", "command")):
-            if getattr(self, key) not in (None, EnvironmentConfig()) and kinds != [kind]:
-                text, hint = f"has {key}, which is only for a {kind}", "remove it"
+        acting = ("command", "webhook", "apprise")  # an agent has its own time-out and its own retries
+        for key, readers, unset in (
+            ("secret", ("webhook",), None),
+            ("environment", ("command",), EnvironmentConfig()),
+            ("timeout", acting, parse_duration(_TIMEOUT)),
+            ("retry", acting, SinkRetryConfig()),
+        ):
+            if getattr(self, key) != unset and kinds[0] not in readers:
+                text, hint = f"has {key}, which is only for a {' or '.join(readers)}", "remove it"
                 raise PydanticCustomError("complaint", "{text}", {"text": text, "hint": hint, "instead": key})
         return self
 
@@ -303,7 +312,7 @@ class AlertsConfig(Section):
 
     @field_validator("remind")
     @classmethod
-    def _seldom(cls, value: float, info: ValidationInfo) -> float:
+    def _seldom(cls, value: float) -> float:
         if 0 < value < 60:
-            refuse("1m or more, or 0 for never", f"not {readable_duration(value)}")
+            refuse("1m or more, or 0 for never")
         return value

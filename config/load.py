@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from squad.config.commands import contradictions
 from squad.config.document import Document, read
+from squad.config.listening import place_of
 from squad.config.mistakes import dotted, translate
 from squad.config.schedules import misdirected
 from squad.config.schema import Loc, Origin, SquadConfig, clashes, like_workers
@@ -80,7 +81,7 @@ def _whole(name: str, document: Document) -> list[tuple[int, Problem]]:
     problems += _contradictions(name, document) + _misfits(name, document, agents, convoys)
     for told in (("supervision", "notify"), ("bottlenecks", "tell")):
         problems += _told(name, document, told, [*agents, *convoys])
-    problems += _strays(name, document, [*agents, *convoys])
+    problems += _strays(name, document, [*agents, *convoys]) + _same_door(name, document)
     return problems + _schedules(name, document, [*agents, *convoys])
 
 
@@ -103,6 +104,25 @@ def _strays(name: str, document: Document, recipients: list[str]) -> list[tuple[
         shown = loc[:-1] if isinstance(loc[-1], int) else loc
         problems.append((line, Problem(f"{name}:{line}", f"{dotted(shown)}: {what}", hint)))
     return problems
+
+
+def _same_door(name: str, document: Document) -> list[tuple[int, Problem]]:
+    """Whether the dashboard and the metrics are to be served on one and the same port."""
+    sections = [document.data.get(key) for key in ("dashboard", "metrics")]
+    first, second = (section.get("listen") if isinstance(section, dict) else None for section in sections)
+    if not (isinstance(first, str) and isinstance(second, str)):
+        return []
+    try:
+        place = place_of(first)
+        if place.port == 0 or place != place_of(second):
+            return []
+    except ValueError:  # one is no address, which is said elsewhere
+        return []
+    line = document.places["metrics", "listen"].best_line
+    what = f"metrics.listen: {second} is the dashboard's"
+    return [
+        (line, Problem(f"{name}:{line}", what, "choose another port, or remove it: the dashboard has /metrics too"))
+    ]
 
 
 def _misfits(name: str, document: Document, agents: Any, convoys: Any) -> list[tuple[int, Problem]]:

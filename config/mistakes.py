@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from squad.config.document import Place, describe
+from squad.config.readable import readable_duration
 from squad.config.schema import Loc, SquadConfig
 from squad.config.section import Section, section_in
+from squad.durations import parse_duration
 from squad.errors import Problem
 from squad.messages import did_you_mean
 
@@ -21,9 +24,9 @@ _EXPECTED = {
     "dict_type": "a mapping",
     "list_type": "a list",
     "literal_error": "{expected}",
-    "greater_than": "more than {gt:g}",
-    "greater_than_equal": "{ge:g} or more",
-    "less_than_equal": "{le:g} or less",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than_equal": "{le} or less",
     "string_pattern_mismatch": "a letter or digit, then letters, digits, space and . _ -, at most 64 characters",
     "refused": "{expected}",
 }
@@ -86,7 +89,7 @@ def _say(item: Any, loc: Loc, places: Mapping[Loc, Place]) -> tuple[str, str]:
         return f"{dotted(loc)}: {item['msg']}", hint
     value, place = item["input"], places.get(loc)
     text = place.text if place else None
-    expected = _EXPECTED[kind].format(**ctx)
+    expected = _EXPECTED[kind].format(**{key: _bound(limit, text) for key, limit in ctx.items()})
     if kind == "string_type" and text and not isinstance(value, str):
         hint = f"put it in quotes: '{text}'"
     if kind == "literal_error":
@@ -96,6 +99,17 @@ def _say(item: Any, loc: Loc, places: Mapping[Loc, Place]) -> tuple[str, str]:
     if isinstance(value, bool):
         got = describe(value, text)
     return f"{dotted(loc)} must be {expected}, not {got}", hint
+
+
+def _bound(limit: Any, text: str | None) -> Any:
+    """What a value is compared with, as a duration if it is written as one."""
+    if isinstance(limit, bool) or not isinstance(limit, int | float):
+        return limit
+    if limit and text and text[-1:].isalpha():
+        with contextlib.suppress(ValueError, OverflowError):
+            parse_duration(text)
+            return readable_duration(limit)
+    return f"{limit:g}"
 
 
 def _nearest(value: str, choices: list[str]) -> str:

@@ -34,6 +34,8 @@ def strays(alerts: Any, recipients: Collection[str], metrics: Any = None) -> lis
     known = [*BUILT_IN, *rules]
     found: list[Stray] = []
     found += _unknown_rules(alerts, (), "disabled", known)
+    for key in ("p95_window", "failure_window"):
+        found += _too_long(alerts, key, metrics)
     for name, own in _mapping(alerts, "agents").items():
         if name not in recipients:
             found.append((("agents", name), f"there is no agent or convoy {name!r}", did_you_mean(name, recipients)))
@@ -72,9 +74,7 @@ def _of_rule(rule: Any, recipients: Collection[str], metrics: Any) -> Iterator[S
         return
     if isinstance(metrics, Mapping) and metrics.get("enabled") is False:
         yield (), "no metrics are kept", "set metrics.enabled to true, or remove the rule"
-    kept = metrics.get("keep", _KEPT) if isinstance(metrics, Mapping) else _KEPT
-    if _seconds(rule.get("window")) > (most := _seconds(kept)) > 0:
-        yield ("window",), f"metrics are kept for {readable_duration(most)}", "make it shorter, or raise metrics.keep"
+    yield from _too_long(rule, "window", metrics)
     agent = rule.get("agent")
     if isinstance(agent, str) and agent != EACH and agent not in recipients:
         yield ("agent",), f"there is no agent or convoy {agent!r}", did_you_mean(agent, recipients)
@@ -99,6 +99,13 @@ def _of_rule(rule: Any, recipients: Collection[str], metrics: Any) -> Iterator[S
     for label, key in (("agent", "agent"), ("type", "type")):
         if rule.get(key) is not None and label not in known.labels:
             yield (key,), f"{metric!r} is not kept by {label}", "remove it"
+
+
+def _too_long(section: Mapping[str, Any], key: str, metrics: Any) -> Iterator[Stray]:
+    """A window that begins before what is kept."""
+    kept = metrics.get("keep", _KEPT) if isinstance(metrics, Mapping) else _KEPT
+    if _seconds(section.get(key)) > (most := _seconds(kept)) > 0:
+        yield (key,), f"metrics are kept for {readable_duration(most)}", "make it shorter, or raise metrics.keep"
 
 
 def _seconds(value: Any) -> float:

@@ -26,7 +26,7 @@ def check(path: Path) -> None:
         raise UsageError(f"{path} is a folder", hint=f"name a file in it: --plot {path / 'picture.png'}")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent}", hint=f"mkdir -p {path.parent}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    if not os.access(path.parent, os.W_OK):
         raise UsageError(f"{path} cannot be written: permission denied", hint="name another file with --plot")
     if find_spec("matplotlib") is None:
         raise SquadError("drawing needs matplotlib, which is not installed", hint="pip install 'squad-runtime[plots]'")
@@ -34,7 +34,7 @@ def check(path: Path) -> None:
 
 @contextmanager
 def picture(path: Path, panels: int, heading: str, most_columns: int = 3) -> Iterator[list[Any]]:
-    """The axes of so many panels, in rows; when the block ends they are written to ``path``.
+    """The axes of so many panels, in rows; when the block ends they are written to ``path``, whole or not at all.
 
     Raises SquadError when that fails. Loads matplotlib, which takes a while.
     """
@@ -43,6 +43,7 @@ def picture(path: Path, panels: int, heading: str, most_columns: int = 3) -> Ite
     mpl.use("agg")  # no display is needed
     from matplotlib import pyplot
 
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     columns = min(most_columns, panels)
     rows = -(-panels // columns)
     look: Any = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"}
@@ -55,8 +56,10 @@ def picture(path: Path, panels: int, heading: str, most_columns: int = 3) -> Ite
                 place.set_visible(False)
             figure.suptitle(heading, fontsize=11, x=0.01, ha="left")
             figure.tight_layout(rect=(0, 0, 1, 0.99))
-            figure.savefig(path, dpi=_DOTS)
+            figure.savefig(beside, dpi=_DOTS, format=path.suffix[1:].lower())
+            beside.replace(path)
         except OSError as error:
             raise SquadError(f"{path} cannot be written: {error.strerror}") from None
         finally:
+            beside.unlink(missing_ok=True)
             pyplot.close(figure)

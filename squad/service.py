@@ -12,10 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from squad.errors import UsageError
+
 _STARTS = 180  # seconds; the launcher counts itself as started after 60, whatever its agents do
 _WATCHDOG = 60  # seconds without a sign of life after which the squad is killed and started again
 _BEYOND_SHUTDOWN = 20  # seconds that a stop may take when the running handlers have had their time
 _TASKS = 16384  # processes and threads: 1,000 agents with their programs
+# Settings that take the rest of their line cannot quote: there a line break begins another setting, and what stands at
+# the end is cut off or joins the next line.
+_NOT_IN_PATHS = re.compile(r"[\x00-\x1f\x7f]|[\s\\]$")
 
 _HARDENING = """\
 # Only the folders below can be written, and nothing else of the machine can be changed. Programs that agents run live
@@ -37,7 +42,10 @@ CapabilityBoundingSet=
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What the unit is to run. Paths are absolute; ``shutdown`` is the longest time of a running handler, seconds."""
+    """What the unit is to run. Paths are absolute; ``shutdown`` is the longest time of a running handler, seconds.
+
+    Raises UsageError for a path that a unit file cannot name.
+    """
 
     squad: str
     python: Path
@@ -47,6 +55,14 @@ class Unit:
     path: str = field(default_factory=lambda: os.environ.get("PATH", os.defpath))
     user: str | None = None  # a service of the whole machine, run by this user; None: the user's own service
     writable: Sequence[Path] = ()  # further folders that agents write to
+
+    def __post_init__(self) -> None:
+        for path in (self.python, self.config, self.config.parent, self.home, *self.writable):
+            if _NOT_IN_PATHS.search(str(path)):
+                raise UsageError(
+                    f"systemd cannot be told of {str(path)!r}: a line break, or a space or \\ at the end",
+                    hint="give that folder or file another name",
+                )
 
     @property
     def name(self) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import html
+import http.client
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tomllib
 import zipfile
+from contextlib import closing
 from email import message_from_string
 from pathlib import Path
 
@@ -17,17 +21,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"squad": "squad", "actors": "squad/actors", "store": "squad/store", "config": "squad/config"}
-DATA = {".yaml", ".typed", ".template", ".sql", ".html", ".css", ".js", ".json", ".svg", ".LICENSE"}
 
 
 def files() -> set[str]:
-    """Every module and data file in the repository's packages, by the name that it should have in a wheel."""
+    """Every file in the repository's packages, by the name that it should have in a wheel."""
     found = set()
     for folder, package in FOLDERS.items():
         for path in (ROOT / folder).rglob("*"):
             inside = path.relative_to(ROOT / folder)
             linked = folder == "squad" and inside.parts[0] in ("actors", "store", "config")
-            if not linked and "__pycache__" not in inside.parts and path.suffix in {".py", *DATA}:
+            if path.is_file() and not linked and "__pycache__" not in inside.parts:
                 found.add(f"{package}/{inside}")
     return found
 
@@ -46,6 +49,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return target
+
+
+def fetched(address: str, path: str) -> str:
+    with closing(http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)) as connection:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert answer.status == 200, path
+        return answer.read().decode()
 
 
 def names(wheel: Path) -> list[str]:
@@ -67,6 +78,9 @@ def test_the_wheel_installs_the_command_and_its_licence(built: Path) -> None:
         about = {name.split("/", 1)[1]: archive.read(name).decode() for name in names(wheel) if ".dist-info/" in name}
     assert "squad = squad.cli:main" in about["entry_points.txt"]
     assert "licenses/LICENSE" in about
+    carried = {f"licenses/{path.relative_to(ROOT)}" for path in (ROOT / "squad/web/static/carried").glob("*.LICENSE")}
+    assert carried
+    assert carried <= set(about)
     meta = message_from_string(about["METADATA"])
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert meta["Version"] == project["version"]
@@ -114,6 +128,13 @@ def test_the_installed_wheel_runs_the_squad_that_comes_with_it(built: Path, tmp_
         run(squad, "send", "scanner", "scan", "--data", payload, "--wait-tree", "--timeout", "60s")
         (scanned,) = json.loads(run(squad, "message", "list", "--agent", "scanner", "-o", "json"))["messages"]
         assert scanned["status"] == "completed"
+        address = run(squad, "dashboard", "--print").strip().rstrip("/")
+        page = fetched(address, "/")
+        assert "scanner" in page
+        files = re.findall(r'(?:src|href)="(/static/[^"#]+)', page)
+        assert len(files) >= 5
+        for file in files:
+            assert fetched(address, html.unescape(file)), file
         loaded = run(tmp_path / "own" / "bin" / "python", "-c", "import squad.actors; print(squad.actors.__file__)")
         assert loaded.startswith(str(tmp_path / "own"))
     finally:

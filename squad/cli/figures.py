@@ -6,9 +6,11 @@ from squad.cli.ages import short
 
 
 def milliseconds(value: float | None) -> str:
-    """``0.4ms``, ``12ms``, ``1.2s``, ``3m``: at most five characters for less than a hundred days; "" for None."""
+    """``16µs``, ``0.4ms``, ``12ms``, ``1.2s``, ``3m``: at most five characters below a hundred days; "" for None."""
     if value is None:
         return ""
+    if 0 < value < 0.0995:
+        return f"{value * 1000:.0f}µs"
     if value < 9.95:
         return f"{value:.1f}ms"
     if value < 999.5:

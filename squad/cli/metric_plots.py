@@ -78,7 +78,7 @@ class _Source:
             _Panel("Throughput", "messages/s", self._by_agent("completed", _rate, others=True), filled=True),
             _Panel("Latency", "milliseconds", latency),
             _Panel("Queue depth", "messages", self._by_agent("queue_depth", _mean)),
-            _Panel("Convoy size", "workers", self._by_agent("convoy_size", _last), steps=True),
+            _Panel("Convoy size", "workers", self._by_agent("convoy_size", _most), steps=True),
         ]
 
     def metric(self, name: str) -> _Panel:
@@ -123,8 +123,8 @@ def _mean(summary: Summary) -> float | None:
     return summary.mean
 
 
-def _last(summary: Summary) -> float | None:
-    return summary.last
+def _most(summary: Summary) -> float | None:
+    return summary.most
 
 
 def _percentile(q: float) -> Callable[[Summary], float | None]:
@@ -150,9 +150,10 @@ def _draw(axes: Any, panel: _Panel, since: float, until: float) -> None:
             style = "steps-mid" if panel.steps else "default"
             axes.plot(at, values, color=colour, linewidth=1.4, drawstyle=style, label=label, **marked)
     _time_axis(axes, since, until)
+    known = [value for line in panel.lines.values() for _, value in line if value is not None]
     if panel.unit == "milliseconds" and _is_wide(panel):
         axes.set_yscale("log")
-    else:
+    elif min(known) >= 0:  # agents' own may be below
         axes.set_ylim(bottom=0)
     if panel.unit in ("messages", "workers"):
         axes.yaxis.set_major_locator(ticker.MaxNLocator(integer=True))
@@ -170,7 +171,8 @@ def _draw(axes: Any, panel: _Panel, since: float, until: float) -> None:
     axes.set_axisbelow(True)
     if len(panel.lines) > 1 or panel.title != next(iter(panel.lines)):
         low, high = axes.get_ylim()
-        axes.set_ylim(low, high * (high / low) ** 0.35 if axes.get_yscale() == "log" else high * 1.3)  # room for it
+        more = high * (high / low) ** 0.35 if axes.get_yscale() == "log" else high + 0.3 * (high - low)
+        axes.set_ylim(low, more)  # room for it
         axes.legend(frameon=False, fontsize=9, loc="upper left", ncols=3)
 
 

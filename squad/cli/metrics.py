@@ -68,8 +68,10 @@ def command(  # noqa: PLR0913, PLR0917 - its options
         if as_json or by is not None:
             raise UsageError("--plot draws a picture: give it without -o json and --by")
         pictures.check(plot)
+    if window == 0:
+        raise UsageError("--window 0: nothing was measured in no time", hint="write for example --window 30m")
     until = time.time()
-    since = until - (window or _HOUR)
+    since = until - (_HOUR if window is None else window)
     with open_reader(current_home().database) as pool, pool.connection() as database, database.atomic():
         known = metrics.known(database)
         _check(known, names, agent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from squad.store.upkeep.report import Due, Report
 
 _LOOK = 0.2  # seconds between two looks at how far it is
+_STALLED = 30.0  # seconds without a slice after which it is said that nothing moves
 
 
 @click.command(
@@ -129,8 +131,14 @@ def _by_the_squad(home: Home, what: What) -> Done:
         begun = squad.maintain(prune=what == "prune")
     if begun["already"]:
         say("a maintenance is under way already; waiting for that one")
+    moved, since = None, time.monotonic()
     while True:
         found = progress(home.database)
+        if found.run != moved:
+            moved, since = found.run, time.monotonic()
+        elif time.monotonic() - since > _STALLED:
+            say("it does not go on: squad logs storage says why; it is waited for (Ctrl-C ends only the waiting)")
+            since = math.inf
         if found.last is not None and iso(found.last.began) >= begun["began"]:
             return found.last
         if home.launcher() is None:
@@ -147,7 +155,7 @@ def _by_the_squad(home: Home, what: What) -> Done:
 def _told(removed: Removed) -> str:
     from squad.store.upkeep.course import deleted, history
 
-    dead = f" ({removed.dead:,} of both dead letters)" if removed.dead else ""
+    dead = f" (dead letters among them: {removed.dead:,})" if removed.dead else ""
     unsent = f", {removed.unsent:,} of them not sent by an exporter" if removed.unsent else ""
     return (
         f"{removed.archived:,} messages to the archive, {deleted(removed):,} deleted{dead}{unsent}, "

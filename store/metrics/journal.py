@@ -65,7 +65,9 @@ class Sums:
         counts: dict[Key, int] = {}
         for key, noted in notes:
             if isinstance(noted, Measured):
-                self.add(key, noted.kind, noted.summary)
+                own = Summary()  # what was handed in stays as it is: should this be undone, it is handed in again
+                own.add(noted.summary)
+                self.add(key, noted.kind, own)
             else:
                 counts[key] = counts.get(key, 0) + noted
         for key, number in counts.items():

@@ -10,6 +10,7 @@ from squad.store.metrics.summary import Summary
 from squad.store.metrics.writing import Book
 from squad.store.session import Session
 
+_DEPTH = "queue_depth"
 _AGAIN = 3600.0  # seconds between two looks for series of which nothing is left
 
 
@@ -22,7 +23,7 @@ class Recorder:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._book = Book(session.connection)
-        self._waiting: set[str] = set()  # recipients whose depth was not 0 when it was recorded last
+        self._waiting: set[str] | None = None  # whose depth was not 0 when it was written last; None: ask the database
         self._swept = 0.0
 
     @property
@@ -48,8 +49,9 @@ class Recorder:
         """Write all that was counted, and how many messages wait for whom."""
         journal = self._session.metrics
         depths = self._session.depths.counts()
-        for agent in {*depths, *self._waiting}:
-            journal.add(Measured("queue_depth", agent, "", "gauge", Summary.gauged(depths.get(agent, 0))))
+        waiting = self._book.not_zero(_DEPTH) if self._waiting is None else self._waiting
+        for agent in {*depths, *waiting}:
+            journal.add(Measured(_DEPTH, agent, "", "gauge", Summary.gauged(depths.get(agent, 0))))
         self._waiting = set(depths)
         for sums in journal.take():
             self._book.write(sums, now)
@@ -70,3 +72,4 @@ class Recorder:
     def forget(self) -> None:
         """A transaction was undone."""
         self._book.forget()
+        self._waiting = None

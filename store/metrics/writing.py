@@ -29,6 +29,7 @@ _GROW = """
     WHERE id = ?
 """
 _BUCKETS = "SELECT buckets FROM metric_series WHERE id = ?"
+_NOT_ZERO = "SELECT agent FROM metric_series WHERE name = ? AND last != 0"
 
 
 class Book:
@@ -62,6 +63,10 @@ class Book:
             series.append((kind, summary.count, summary.sum, summary.last, now, self._grown(row, summary), row))
         self._connection.executemany(PUT_POINT, points)
         self._connection.executemany(_GROW, series)
+
+    def not_zero(self, name: str) -> set[str]:
+        """The agents of which a gauge was written last with another value than 0."""
+        return {row[0] for row in self._connection.execute(_NOT_ZERO, (name,))}
 
     def _grown(self, row: int, summary: Summary) -> str | None:
         if summary.buckets is None:

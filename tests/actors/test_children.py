@@ -46,6 +46,17 @@ def test_uptime_counts_from_the_first_readiness(clock: Clock) -> None:
     assert one.uptime() == pytest.approx(95)
 
 
+def test_an_exporter_whose_receiver_is_away_has_not_failed(clock: Clock) -> None:
+    exporter = Child(ChildSpec("exporter", "exporter"), RestartBudget(3, 60, 0.1, 30, 0, lambda: 0.0))
+    exporter.pid, exporter.failed = os.getpid(), True  # it was killed, and started again
+    exporter.become("behind")
+    clock.now += 10
+    exporter.become("ready")
+    clock.now += 10
+    assert exporter.uptime() == 100.0
+    assert not exporter.failed
+
+
 def test_a_new_process_has_a_new_name_in_leases() -> None:
     one = child()
     names = {one.new_worker() for _ in range(100)}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from squad import pictures
 from squad.home import Home
@@ -84,6 +86,9 @@ def test_the_window(run: Run, busy: Home, home: Home) -> None:
     assert "old" not in run("metrics").stdout
     assert "old" in run("metrics", "--window", "2h").stdout
     assert run("metrics", "--window", "a while").exit_code == 2
+    empty = run("metrics", "--window", "0s")
+    assert (empty.exit_code, empty.stdout) == (2, "")
+    assert "--window 30m" in empty.stderr
 
 
 def test_names_that_there_are_not(run: Run, busy: Home) -> None:
@@ -160,6 +165,23 @@ class TestPictures:
         result = run("metrics", *args)
         assert result.exit_code == 2
         assert message in result.stderr
+
+    def test_a_picture_that_cannot_be_written_leaves_the_one_before(
+        self, run: Run, busy: Home, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = busy.path.parent / "a.svg"
+        file.write_text("the one before")
+
+        def fill_the_disk(figure: Figure, target: Path, **_: object) -> None:
+            Path(target).write_text("<svg")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("matplotlib.figure.Figure.savefig", fill_the_disk)
+        result = run("metrics", "--plot", "a.svg")
+        assert result.exit_code == 1
+        assert "a.svg cannot be written: No space left on device" in result.stderr
+        assert file.read_text() == "the one before"
+        assert [path.name for path in file.parent.iterdir() if "svg" in path.name] == ["a.svg"]
 
     def test_a_folder_is_no_picture(self, run: Run, busy: Home) -> None:
         (busy.path.parent / "a.png").mkdir()

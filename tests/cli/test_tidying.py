@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from squad.cli import tidying
 from squad.home import Home
 from squad.store.lock import acquire
+from squad.store.times import iso
 from squad.store.upkeep import report
 from tests.cli.a_store import Story
 from tests.cli.conftest import Run
+from tests.cli.fake_gateway import FakeGateway
 from tests.store.old import DAY, Old, fill
 
 
@@ -51,7 +54,7 @@ class TestPrune:
             ["tasks", "3"],
             ["attempts", "1"],
         ]
-        assert "would leave now: 3 messages to the archive, 0 deleted (1 of both dead letters)" in result.stderr
+        assert "would leave now: 3 messages to the archive, 0 deleted (dead letters among them: 1)" in result.stderr
         assert "nothing was done" in result.stderr
         assert home.database.read_bytes() == before
         assert document(run, "maintenance", "prune", "--dry-run")["rows"] == {"tasks": 3, "attempts": 1}
@@ -110,6 +113,30 @@ class TestRun:
             storage.release()
         assert result.exit_code == 1
         assert "the store is in use: process" in result.stderr
+
+    def test_one_that_does_not_go_on_is_told_of(
+        self, run: Run, gateway: FakeGateway, home: Home, ids: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As while the disk is full."""
+        monkeypatch.setattr(tidying, "_STALLED", 0.3)
+        began = time.time()
+        gateway.on("POST /v1/maintenance", lambda _: (200, {"began": iso(began), "already": False}))
+        removed = {"rows": {}, "archived": 0, "dead": 0, "unsent": 0}
+        over = {"ended": began, "working": 0.0, "size": 0, "freed": 0, "removed": removed}
+        under_way(home, {"why": "hand", "what": "run", "began": began})
+
+        def heard(text: str) -> None:
+            """Now it goes on, and is over."""
+            said.append(text)
+            with closing(sqlite3.connect(home.database)) as connection, connection:
+                text = json.dumps({"last": {"why": "hand", "what": "run", "began": began, **over}})
+                connection.execute("UPDATE keeper SET value = ? WHERE key = 'maintenance'", (text,))
+
+        said: list[str] = []
+        monkeypatch.setattr(tidying, "say", heard)
+        assert run("maintenance", "run").exit_code == 0
+        assert "it does not go on: squad logs storage says why" in said[0]
+        assert "done in" in said[1]
 
     def test_before_the_first_start(self, run: Run, home: Home) -> None:
         for words in (["run"], ["prune"], ["prune", "--dry-run"], ["status"]):

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from squad.actors.kinds import BUILT_IN
+from squad.actors.recipients import recipients
 from squad.config import reference
 from squad.config.load import parse
 from squad.config.programs import check_commands
@@ -41,6 +42,9 @@ RULE = "alerts:\n  rules:\n    mine: "
         ("alerts: {every: 10ms}", "alerts.every must be 1s or more"),
         ("alerts: {remind: 1s}", "alerts.remind must be 1m or more, or 0 for never"),
         ("alerts: {failure_window: 10s}", "alerts.failure_window must be 1m or more"),
+        ("alerts: {failure_window: 60d}", "alerts.failure_window: metrics are kept for 30d (make it shorter"),
+        ("metrics: {keep: 7d}\nalerts: {p95_window: 8d}", "alerts.p95_window: metrics are kept for 7d"),
+        ("metrics: {keep: 1h}", "squad.yaml:3: metrics.keep must be 1d12h or more, not 1h"),
         (
             "alerts: {slow_task_threshold: soon}",
             "must be a number of milliseconds, not 'soon' (write for",
@@ -81,6 +85,15 @@ RULE = "alerts:\n  rules:\n    mine: "
         ("alerts: {sinks: {ops: {agent: scaner}}}", "alerts.sinks.ops.agent: there is no agent or convoy 'scaner'"),
         ("alerts: {sinks: {ops: {agent: scanner, rules: [x]}}}", "alerts.sinks.ops.rules: there is no rule 'x'"),
         ("alerts: {sinks: {ops: {agent: scanner, secret: $A}}}", "has secret, which is only for a webhook"),
+        (
+            "alerts: {sinks: {ops: {agent: scanner, timeout: 3s}}}",
+            "ops has timeout, which is only for a command or webhook or apprise (remove it)",
+        ),
+        (
+            "alerts: {sinks: {ops: {agent: scanner, retry: {max_attempts: 2}}}}",
+            "alerts.sinks.ops has retry, which is only",
+        ),
+        ("alerts: {sinks: {ops: {agent: scanner, timeout: 2h}}}", "ops.timeout must be 1h or less, not 2h"),
         ("alerts: {sinks: {ops: {webhook: 'ftp://a'}}}", "alerts.sinks.ops.webhook is no address of a web server"),
         ("alerts: {sinks: {ops: {webhook: 'https://u:geheim@a'}}}", "webhook has a user and a password in it"),
         (
@@ -96,6 +109,19 @@ def test_a_mistake_is_named_with_its_line_and_a_way_out(text: str, said: str) ->
     assert said in mistake
     assert mistake.startswith("squad.yaml:")
     assert "geheim" not in mistake
+
+
+def test_an_agent_that_is_told_must_listen(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(
+        "from squad import Agent, Bottlenecks, handles\n"
+        "class A(Agent):\n    @handles(Bottlenecks)\n    def on(self, msg, ctx): ...\n"
+    )
+    text = f"{AGENTS}alerts: {{sinks: {{boss: {{agent: scanner}}}}}}"
+    with pytest.raises(ConfigError) as refused:
+        recipients(parse(text, name="squad.yaml", base_dir=tmp_path))
+    (problem,) = refused.value.problems
+    assert problem.what == "alerts.sinks.boss.agent: scanner does not handle 'squad.alert'"
+    assert problem.hint == "give it a method with @handles(Alert), from squad import Alert"
 
 
 def test_a_sink_whose_agent_would_have_the_name_of_another() -> None:

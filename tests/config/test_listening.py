@@ -69,6 +69,14 @@ def test_a_token_that_is_none(value: str) -> None:
     assert not check_tokens(loaded(""), {})
 
 
+def test_two_listeners_do_not_share_a_port() -> None:
+    both = "metrics: {{listen: '127.0.0.1:{}'}}\ndashboard: {{listen: 'localhost:{}'}}"
+    said = refused(both.format(8765, 8765))
+    assert "metrics.listen: 127.0.0.1:8765 is the dashboard's (choose another port" in said
+    for ports in ((8765, 8766), (0, 0)):
+        assert loaded(both.format(*ports)).metrics.place is not None
+
+
 def test_hosts_are_names() -> None:
     assert loaded("dashboard: {hosts: [Squad.Example.org, 'localhost:9000']}").dashboard.hosts == [
         "squad.example.org",

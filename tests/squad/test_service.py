@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from squad.errors import UsageError
 from squad.service import Unit
 
 ANALYZE = shutil.which("systemd-analyze")
@@ -66,6 +67,12 @@ def test_that_of_the_machine_has_a_user_and_may_write_to_its_own_folders_only(tm
 def test_no_path_is_taken_for_anything_else(tmp_path: Path) -> None:
     text = unit(tmp_path, name='100% "of" $HOME;.yaml').text()
     assert f'"{tmp_path}/100%% \\"of\\" $$HOME;.yaml"' in setting(text, "ExecStart")[0]
+
+
+@pytest.mark.parametrize("folder", ["a\nExecStartPre=rm -r b", "a\\", "a ", "a\x1b"])
+def test_a_folder_that_a_unit_file_cannot_name_is_refused(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(UsageError, match="systemd cannot be told of"):
+        unit(tmp_path / folder)
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")

@@ -29,13 +29,14 @@ def command(ctx: click.Context, as_json: bool) -> None:
     RATE is how many messages end a second, over 10 s; P50, P95, P99 (of handling) and WAIT (p95 of waiting) are of the
     last 5 minutes.
 
-    Where the output is no terminal, and with -o json, it is printed once. Without a running squad the last saved rows
-    are shown, and the exit status of what is printed once is 3; it is 5 when a running squad does not answer.
+    Where the output is no terminal that can be drawn on, and with -o json, it is printed once. Without a running squad
+    the last saved rows are shown, and the exit status of what is printed once is 3; it is 5 when a running squad does
+    not answer.
     """
     observer = Observer(current_home())
     try:
         first = observer.look()
-        if not as_json and on_terminal() and sys.stdin.isatty():
+        if not as_json and on_terminal() and sys.stdin.isatty() and not console().is_dumb_terminal:
             ctx.exit(_watch(observer, first))
         if as_json:
             print_json(_document(first))

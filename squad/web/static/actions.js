@@ -20,9 +20,15 @@
 
   const worded = (error) => [error.message, ...(error.problems || []).map((one) => `${one.where}: ${one.what}`), error.hint].filter(Boolean).join(" · ");
 
+  // JSON that somebody has typed goes as it stands: read here, its long numbers would be rounded.
+  class Typed {
+    constructor(text) { JSON.parse(text); this.text = text; }
+  }
+  const written = (body) => `{${Object.entries(body).map(([name, value]) => `${JSON.stringify(name)}:${value instanceof Typed ? value.text : JSON.stringify(value)}`).join(",")}}`;
+
   const call = async (what, body) => {
     const [method, path] = what.split(" ");
-    const answer = await fetch(path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    const answer = await fetch(path, { method, headers: { "Content-Type": "application/json" }, body: written(body) });
     const document = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Error(document.error ? worded(document.error) : `the answer was ${answer.status}`);
     return document;
@@ -32,7 +38,7 @@
     const body = JSON.parse(form.dataset.body || "{}");
     for (const field of form.querySelectorAll("[data-field]")) {
       if (field.dataset.kind === "json") {
-        try { body[field.dataset.field] = JSON.parse(field.value); }
+        try { body[field.dataset.field] = new Typed(field.value); }
         catch (error) { field.focus(); throw new Error(`This is not JSON: ${error.message}`); }
       } else if (field.dataset.kind === "number") body[field.dataset.field] = Number(field.value);
       else if (field.value) body[field.dataset.field] = field.value;
@@ -102,8 +108,12 @@
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
-    await navigator.clipboard.writeText(button.dataset.copy);
-    say("Copied.");
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      say("Copied.");
+    } catch { // over HTTP from another machine a browser has no clipboard for pages
+      say("The browser does not let a page copy here; choose the text itself.", true);
+    }
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)) return;
@@ -112,9 +122,21 @@
     else location.assign("/messages");
   });
 
-  // Whether what is shown is live.
-  const lost = (text) => { const box = document.getElementById("link-lost"); if (box) box.textContent = text; };
-  document.addEventListener("htmx:sse:error", () => lost("connection lost, trying again…"));
-  document.addEventListener("htmx:sse:close", (event) => { if (event.detail.reason !== "removed") lost("not live"); });
+  // Whether what is shown is live. What is not must not look as if all were well: it fades, and says since when.
+  let since;
+  const lost = (text) => {
+    const box = document.getElementById("link-lost");
+    const root = document.documentElement;
+    if (!text) since = undefined;
+    else since ??= new Date().toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+    root.classList.toggle("away", Boolean(text));
+    text = text && `not live since ${since}: ${text}`;
+    if (box && box.textContent !== text) box.textContent = text;
+  };
+  const live = (event) => event.target.id === "live";
+  document.addEventListener("htmx:sse:error", () => lost("no answer, trying again…"));
+  document.addEventListener("htmx:sse:close", (event) => { if (event.detail.reason !== "removed") lost("load it again"); });
+  document.addEventListener("htmx:response:error", (event) => { if (live(event)) lost("load it again"); });
+  document.addEventListener("htmx:error", (event) => { if (live(event)) lost("load it again"); });
   document.addEventListener("htmx:sse:after:connection", () => lost(""));
 })();

@@ -22,7 +22,7 @@ from tests.cli.a_store import Story
 from tests.cli.a_tree import saved, tree
 from tests.cli.conftest import Run
 from tests.cli.fake_gateway import FakeGateway
-from tests.cli.terminals import OnTerminal
+from tests.cli.terminals import OnTerminal, on_terminal
 from tests.cli.top.a_look import crowd
 
 
@@ -216,6 +216,12 @@ class TestPiped:
         assert (result.exit_code, result.stderr) == (0, "")
         assert result.stdout.startswith(" audit  up 2h")
         assert "checker-1" in result.stdout
+
+    def test_a_terminal_that_cannot_be_drawn_on_is_none(self, live: FakeGateway) -> None:
+        status, screen = on_terminal("top", cwd=live.home.path.parent, TERM="dumb")
+        assert status == 0
+        assert "checker" in screen
+        assert "\x1b" not in screen
 
     def test_as_a_document(self, run: Run, live: FakeGateway) -> None:
         document = json.loads(run("top", "-o", "json").stdout)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from peewee import Database
 
+from squad.config.schema import StoreConfig
 from squad.metrics import CATALOGUE
 from squad.store import metrics
 from squad.store.metrics.journal import Measured
@@ -164,6 +167,40 @@ def test_the_depth_of_queues_is_a_gauge(writer: Writer, database: Database) -> N
     write(writer, NOW + 120)
     line = metrics.line(database, "queue_depth", NOW, NOW + 180, agent="a", points=3)
     assert [summary.last for _, summary in line] == [2, 0, None]  # 0 is said once
+
+
+def test_a_queue_that_was_emptied_by_another_writer_is_empty(writer: Writer, database: Database, path: Path) -> None:
+    submit(writer, task())
+    write(writer)
+    writer.close()  # as if it were killed before it could write that the queue is empty
+    with closing(Writer(path, StoreConfig())) as later:
+        settle(later, *map(done, claim(later)))
+        write(later, NOW + 60)
+    assert metrics.known(database, "queue_depth")[0].last == 0
+
+
+def test_that_a_queue_was_emptied_is_written_when_the_first_attempt_failed(writer: Writer, database: Database) -> None:
+    submit(writer, task())
+    write(writer)
+    settle(writer, *map(done, claim(writer)))
+    with pytest.raises(KeyError), writer.transaction():
+        writer.metrics.write(NOW + 60)
+        raise KeyError
+    write(writer, NOW + 60)
+    assert metrics.known(database, "queue_depth")[0].last == 0
+
+
+def test_what_was_handed_in_and_undone_is_handed_in_again_as_it_was(writer: Writer, database: Database) -> None:
+    handed_in = [Measured("cpu_percent", "a", "", "gauge", Summary.gauged(value)) for value in (1.0, 2.0)]
+    with pytest.raises(KeyError), writer.transaction():
+        writer.metrics.add(handed_in)
+        writer.metrics.write(NOW)
+        raise KeyError
+    with writer.transaction():
+        writer.metrics.add(handed_in)
+        writer.metrics.write(NOW)
+    (found,) = metrics.known(database, "cpu_percent")
+    assert (found.count, found.sum, found.last) == (2, 3.0, 2.0)
 
 
 @pytest.mark.parametrize("how", ["delayed", "retried", "returned", "replayed"])
