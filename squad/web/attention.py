@@ -113,7 +113,7 @@ def _waiting(standing: Standing, now: float) -> Iterator[tuple[str, Item]]:
 def verdict(actors: Sequence[Row], standing: Standing, found: Sequence[Item]) -> Verdict:
     """In a word, a sentence, and what goes on."""
     agents = [row for row in actors if row["kind"] in ("agent", "worker")]
-    working = sum(state_tone(row["state"]) == "good" or row["state"] == "throttled" for row in agents)
+    working = sum(_works(row, standing) for row in agents)
     detail = (
         f"{working} of {plural(len(agents), 'agent')} at work, "
         f"{plural(round(standing.ended_per_minute), 'message')} done in the last minute, "
@@ -127,10 +127,16 @@ def verdict(actors: Sequence[Row], standing: Standing, found: Sequence[Item]) ->
     if bad:
         return Verdict("bad", "in trouble", f"{_things(bad).capitalize()} wrong.", detail)
     if found:
-        return Verdict(
-            "warn", "worth a look", f"All agents work. {_things(len(found)).capitalize()} worth a look.", detail
-        )
+        who = "All" if working == len(agents) else f"{working} of {len(agents)}"
+        text = f"{who} agents work. {_things(len(found)).capitalize()} worth a look."
+        return Verdict("warn", "worth a look", text, detail)
     return Verdict("good", "well", "All is well.", detail)
+
+
+def _works(row: Row, standing: Standing) -> bool:
+    """A worker is paused with its convoy, and has no pause of its own."""
+    held = standing.holds.hold(row["parent"] if row["kind"] == "worker" else row["name"])
+    return not held and (state_tone(row["state"]) == "good" or row["state"] == "throttled")
 
 
 def _things(number: int) -> str:

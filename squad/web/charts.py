@@ -20,6 +20,7 @@ SPANS = {"1h": 60, "3h": 90, "12h": 72, "1d": 96, "7d": 84, "30d": 90}
 """How far back a chart may go, and how many points it then has."""
 
 _SHORTEST = 600.0  # seconds that a chart shows of a squad which was made just now
+_YOUNG = 30.0  # seconds that the last step must be old to be drawn: what was counted comes some seconds late
 _MOST_LINES = 6  # agents in one chart: those that have the most
 
 Unit = Literal["per minute", "messages", "ms", "bytes", "percent", "workers", "s"]
@@ -142,7 +143,7 @@ class _Asked:
                 read[one.metric] = metrics.line(
                     self.database, one.metric, self.since, self.until, agent=agent, type=self.type, points=self.points
                 )
-            steps = read[one.metric]
+            steps = [(at, step) for at, step in read[one.metric] if at <= self.until - _YOUNG]
             found.append((one.label, [at for at, _ in steps], [_round(one.value(step)) for _, step in steps]))
         return _same_steps(found)
 

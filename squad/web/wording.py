@@ -10,6 +10,7 @@ _TONES = {
     "throttled": "warn",
     "starting": "warn",
     "waiting": "warn",
+    "behind": "warn",
     "restarting": "warn",
     "resizing": "warn",
     "draining": "warn",

@@ -110,9 +110,9 @@ def guarded(app: ASGIApp) -> ASGIApp:
 
 
 @contextmanager
-def served(gate: Gate) -> Iterator[str]:
+def served(gate: Gate, port: int = 0) -> Iterator[str]:
     """The pages' address while the block runs."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     app = guarded(Starlette(routes=routes(gate)))
     config = uvicorn.Config(
         app, log_config=None, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1

@@ -88,6 +88,17 @@ def test_only_messages_that_wait_long_need_attention() -> None:
     assert told(WELL, paused) == ("warn", ["scanner is paused"])
 
 
+@pytest.mark.parametrize(
+    ("paused", "text"),
+    [((), "All agents work."), (("scanner",), "2 of 3 agents work."), (("checker",), "1 of 3 agents work.")],
+)
+def test_who_is_paused_is_not_said_to_work(paused: tuple[str, ...], text: str) -> None:
+    standing = replace(CALM, died_last_hour=1, holds=Holds(dict.fromkeys(paused, Pause(NOW))))
+    verdict = attention.verdict(WELL, standing, attention.items(WELL, standing, "", NOW))
+    assert verdict.text.startswith(text)
+    assert verdict.detail.startswith(f"{3 - 2 * ('checker' in paused) - ('scanner' in paused)} of 3 agents at work")
+
+
 def test_failures_and_an_overloaded_machine_are_worth_a_look() -> None:
     busy = replace(CALM, died_last_hour=1, sample=Sample(iso(NOW), 99.0, 50.0, 1, 9, 2.0))
     assert told(WELL, busy) == (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,6 +15,8 @@ from squad.config.schema import AgentConfig, SquadConfig, StoreConfig
 from squad.ids import new_id
 from squad.store.rows import NewTask
 from squad.store.writer import Writer
+from squad.web import site
+from squad.web.gate import Gate
 from tests.running import RunningSquad, eventually
 from tests.web import browser as browsers
 from tests.web.stand_ins import core, gate_of, row, served
@@ -87,6 +90,38 @@ def test_a_page_is_live_and_leaves_alone_what_has_not_changed(
     assert browser.execute_script("return document.querySelector('#t-scanner').mark") == 1
     assert browser.execute_script("return document.activeElement.textContent") == "scanner"
     assert browsers.complaints(browser) == []
+
+
+def test_a_page_that_is_not_live_says_so_and_comes_back(browser: Chrome, store: Writer, state: dict[str, Any]) -> None:
+    def gate() -> Gate:
+        return gate_of(store.path, CONFIG, lambda: [*core(), row("scanner", **state)])
+
+    away = "return document.documentElement.classList.contains('away')"
+    with served(gate()) as address:
+        browser.get(address)
+        eventually(lambda: says(browser, ".verdict h1", "All is well."), "the verdict")
+        send(store)
+        eventually(lambda: says(browser, "#t-scanner", "1"), "live")
+        assert not browser.execute_script(away)
+    eventually(lambda: says(browser, "#link-lost", "not live since"), "that nobody answers")
+    assert browser.execute_script(away)  # "All is well" is not said as if it were known
+    browsers.resize(browser, 360, 740)
+    assert browser.execute_script(WIDE)
+    browsers.resize(browser, 1280, 900)
+    state |= {"state": "quarantined"}
+    with served(gate(), int(address.rpartition(":")[2])):
+        eventually(lambda: says(browser, ".verdict h1", "One thing is wrong."), "the verdict, live again")
+        assert not browser.execute_script(away)
+        assert browser.execute_script(TEXT, "#link-lost") == ""
+
+
+def test_a_page_whose_stream_is_refused_stays_and_says_that_it_is_not_live(
+    browser: Chrome, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "_MOST_STREAMS", 0)
+    browser.get(address)
+    eventually(lambda: says(browser, "#link-lost", "not live since"), "that it is not live")
+    assert says(browser, ".verdict h1", "All is well.")
 
 
 def test_times_are_the_readers_with_the_exact_value_on_hover(browser: Chrome, address: str, store: Writer) -> None:
@@ -173,9 +208,10 @@ def test_with_the_token_dead_letters_are_mended_and_replayed(browser: Chrome, tm
         field.find_element("xpath", "./ancestor::form").find_element("tag name", "button").click()
         eventually(lambda: says(browser, "#told", "items"), "the type's refusal, in words")
         field.clear()
-        field.send_keys('{"number": 1, "customer": "Ada", "items": ["tea"]}')
+        field.send_keys('{"number": 9007199254740993, "customer": "Ada", "items": ["tea"]}')
         field.find_element("xpath", "./ancestor::form").find_element("tag name", "button").click()
         eventually(lambda: says(browser, "#told", "The payload is changed"), "the new payload")
+        assert json.loads(squad.task(task)["payload"])["number"] == 2**53 + 1  # which a script would round
 
         browser.get(f"{address}/dead")
         browser.find_element("css selector", "input[name=chosen]").click()
