@@ -55,15 +55,18 @@ def together(inside: StandIn, *sends: list[NewTask]) -> Any:
     """What comes of sends that reach the actor side at the same time."""
 
     async def body() -> Any:
-        busy = threading.Event()
-        inside.post(lambda: assert_set(busy))
+        held, free = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            held.set()
+            assert free.wait(30)
+
+        inside.post(hold)
+        assert held.wait(30)  # else the actor side may be at what was posted before, and take some of the sends
         waiting = [asyncio.ensure_future(inside.bridge.submit(send)) for send in sends]
         await asyncio.sleep(0)  # all have begun
-        busy.set()
+        free.set()
         return await asyncio.gather(*waiting, return_exceptions=True)
-
-    def assert_set(event: threading.Event) -> None:
-        assert event.wait(10)
 
     return run(inside, body)
 
