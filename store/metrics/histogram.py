@@ -12,25 +12,23 @@ negative values too, and the highest all that is above 1e18.
 from __future__ import annotations
 
 import json
-from collections import Counter
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from math import ceil, floor, inf, log2
+from math import inf
 from typing import Self
 
 _SCALE = 8  # buckets for each doubling
 LOWEST, HIGHEST = -30 * _SCALE, 60 * _SCALE + 1
-_LEAST, _MOST = 2.0**-30, 2.0**60  # values between which buckets are told apart
+_BOUNDS = [2.0 ** (place / _SCALE) for place in range(LOWEST, HIGHEST)]
 
 
 def bound(place: int) -> float:
     """The largest value that a bucket holds."""
-    return inf if place >= HIGHEST else float(2.0 ** (place / _SCALE))
+    return inf if place >= HIGHEST else _BOUNDS[place - LOWEST]
 
 
 def _place(value: float) -> int:
-    if value <= _LEAST:
-        return LOWEST
-    return HIGHEST if value > _MOST else ceil(_SCALE * log2(value))
+    return LOWEST + bisect_left(_BOUNDS, value)
 
 
 class Histogram:
@@ -42,18 +40,19 @@ class Histogram:
         self.buckets: dict[int, int] = dict(buckets or {})
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Self:
-        """With all of these."""
-        return cls.between(min(values), max(values), values) if values else cls()
+    def of(cls, ordered: Sequence[float]) -> Self:
+        """With all of these, which are in order, the least first.
 
-    @classmethod
-    def between(cls, least: float, most: float, values: Sequence[float]) -> Self:
-        """The same, where it is known between which they lie. This runs for every message."""
+        This runs for the times of every message. There are far fewer buckets than values, so to look where each ends
+        among the values in order costs a quarter of what the logarithm of each value does.
+        """
         made = cls()
-        if least > _LEAST and most <= _MOST:
-            made.buckets = dict(Counter([ceil(_SCALE * log2(value)) for value in values]))
-        else:
-            made.buckets = dict(Counter(map(_place, values)))
+        begin = 0
+        while begin < len(ordered):
+            place = _place(ordered[begin])
+            end = bisect_right(ordered, bound(place), begin)
+            made.buckets[place] = end - begin
+            begin = end
         return made
 
     @classmethod
@@ -96,10 +95,8 @@ class Histogram:
         return None
 
     def at_most(self, value: float) -> int:
-        """How many are in buckets that lie wholly at or below ``value``; exact for the powers of 2."""
-        if value < _LEAST:
-            return 0
-        last = floor(_SCALE * log2(value)) if value <= _MOST else HIGHEST - 1
+        """How many are in buckets that lie wholly at or below ``value``; exact for the bounds of buckets."""
+        last = LOWEST + bisect_right(_BOUNDS, value) - 1
         return sum(count for place, count in self.buckets.items() if place <= last)
 
     def __eq__(self, other: object) -> bool:
@@ -115,4 +112,4 @@ def _middle(place: int) -> float:
     """The geometric one."""
     if place <= LOWEST:
         return 0.0
-    return _MOST if place >= HIGHEST else float(2.0 ** ((place - 0.5) / _SCALE))
+    return _BOUNDS[-1] if place >= HIGHEST else float(2.0 ** ((place - 0.5) / _SCALE))

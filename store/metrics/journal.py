@@ -82,7 +82,8 @@ class Sums:
             else:
                 times[where] = lists
         for where, (began, ready, took) in times.items():
-            waited = [(at - seconds(since)) * 1000 for at, since in zip(began, ready, strict=True)]
+            moments = {since: seconds(since) for since in set(ready)}  # many became ready at the same moment
+            waited = [(at - moments[since]) * 1000 for at, since in zip(began, ready, strict=True)]
             if min(waited) < 0:  # somebody has set the clock
                 waited = [max(0.0, each) for each in waited]
             self.add(("completed", *where), "counter", Summary.counted(len(took)))

@@ -44,8 +44,8 @@ class Summary:
     @classmethod
     def observed(cls, values: Sequence[float]) -> Self:
         """Of a histogram; ``values`` are not empty."""
-        least, most = min(values), max(values)
-        return cls(len(values), sum(values), least, most, None, Histogram.between(least, most, values))
+        ordered = sorted(values)
+        return cls(len(ordered), sum(ordered), ordered[0], ordered[-1], None, Histogram.of(ordered))
 
     @classmethod
     def of(cls, kind: Kind, value: float) -> Self:
