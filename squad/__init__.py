@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "Agent": "squad.actors.handlers",
+    "Agent": "squad.actors.agents.handlers",
     "Alert": "squad.notices",
     "Bottlenecks": "squad.notices",
     "Client": "squad.client",
-    "Context": "squad.actors.context",
+    "Context": "squad.actors.agents.context",
     "Quarantined": "squad.notices",
     "QueueFullError": "squad.errors",
     "RateLimitError": "squad.errors",
@@ -24,7 +24,7 @@ _HOME = {
     "Reply": "squad.replies",
     "RetryAfter": "squad.errors",
     "SquadError": "squad.errors",
-    "handles": "squad.actors.handlers",
+    "handles": "squad.actors.agents.handlers",
     "message": "squad.messages",
 }
 
@@ -48,8 +48,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from squad.actors.context import Context
-    from squad.actors.handlers import Agent, handles
+    from squad.actors.agents.context import Context
+    from squad.actors.agents.handlers import Agent, handles
     from squad.client import Client
     from squad.errors import QueueFullError, RateLimitError, Refuse, RefusedError, RetryAfter, SquadError
     from squad.messages import message

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from squad.actors.agents.context import Context
+from squad.actors.agents.handlers import Agent, handles
 from squad.actors.alerting.webhook import given
-from squad.actors.context import Context
-from squad.actors.handlers import Agent, handles
 from squad.errors import ConfigError
 from squad.notices import Alert
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from squad.actors.alerting.facts import Down, Live, Memory
-from squad.actors.ceilings import Ceiling
+from squad.actors.monitoring.ceilings import Ceiling
 from squad.actors.protocol import Roster
 
 

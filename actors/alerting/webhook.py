@@ -14,9 +14,9 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from squad.actors.agents.context import Context
+from squad.actors.agents.handlers import Agent, handles
 from squad.actors.alerting import signing
-from squad.actors.context import Context
-from squad.actors.handlers import Agent, handles
 from squad.config.alerts import fault_of, variable
 from squad.errors import ConfigError
 from squad.notices import Alert

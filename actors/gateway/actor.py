@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from squad.actors import logs
+from squad.actors.agents.handlers import handled_types
+from squad.actors.agents.kinds import agent_class
 from squad.actors.base import Actor, receives
 from squad.actors.gateway.admission import Admission
 from squad.actors.gateway.api import Api
@@ -27,8 +29,6 @@ from squad.actors.gateway.listening import SameUser, listen, remove
 from squad.actors.gateway.outside import Outside
 from squad.actors.gateway.probing import Counted
 from squad.actors.gateway.serving import serve
-from squad.actors.handlers import handled_types
-from squad.actors.kinds import agent_class
 from squad.actors.protocol import (
     Address,
     Attended,

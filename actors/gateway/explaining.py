@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from squad.actors import why
 from squad.actors.gateway import shapes
 from squad.actors.gateway.answers import Answer, NotFoundError
 from squad.actors.gateway.bridge import Bridge, SilenceError
@@ -19,7 +18,8 @@ from squad.actors.gateway.catalogue import shown
 from squad.actors.gateway.endpoint import Endpoint
 from squad.actors.gateway.reading import is_id
 from squad.actors.protocol import Address, Ask, Doing, Explain, Explained, Hold
-from squad.actors.reasons import Facts
+from squad.actors.why import document as why
+from squad.actors.why.reasons import Facts
 from squad.clock import Clock
 from squad.store.waiting import Waiting
 

@@ -18,7 +18,7 @@ from squad.actors.gateway.bridge import Bridge
 from squad.actors.gateway.catalogue import shown
 from squad.actors.gateway.endpoint import Endpoint
 from squad.actors.gateway.reading import IntakeError, is_id, read_object
-from squad.actors.schedules import listing, task_by_hand
+from squad.actors.scheduling.schedules import listing, task_by_hand
 from squad.messages import did_you_mean
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ def read(path: Path) -> tuple[Any, dict[str, frozenset[str]]]:
     config = load(path)
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "squad.actors.recipients", str(path)],
+            [sys.executable, "-P", "-m", "squad.actors.agents.recipients", str(path)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_LIMIT,

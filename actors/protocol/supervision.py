@@ -38,7 +38,7 @@ class StopSquad:
 class Begin:
     """Supervisor to each new child: who you are and what you need."""
 
-    spec: Any  # a ChildSpec of squad.actors.children
+    spec: Any  # a ChildSpec of squad.actors.supervision.children
     worker: str  # this process's name in leases: "checker-2/1f3a9c0d"
     home: str
     config: Any
@@ -212,7 +212,7 @@ class Inspect:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Supervisor to gateway: the actor tree, a mapping for each actor (see ``squad.actors.tree``)."""
+    """Supervisor to gateway: the actor tree, a mapping for each actor (see ``squad.actors.supervision.tree``)."""
 
     request: str
     rows: tuple[dict[str, Any], ...]

@@ -56,7 +56,7 @@ class Explain:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """``about`` is a mapping: see squad.actors.explaining."""
+    """``about`` is a mapping: see squad.actors.supervision.explaining."""
 
     request: str
     about: dict[str, Any]

@@ -36,7 +36,7 @@ def check(file: Path | None, as_json: bool) -> None:
     Without FILE it is that of the running squad, or else of the squad that comes with Squad. The exit status is 4 when
     there are mistakes. The classes are imported in a process of their own; nothing is started.
     """
-    from squad.actors.recipients import recipients
+    from squad.actors.agents.recipients import recipients
     from squad.config.load import load
 
     path = file or _default()
@@ -154,7 +154,7 @@ def _of_type(name: str, config: Path | None) -> dict[str, Any]:
 
 def _declared_types(file: Path) -> list[dict[str, Any]]:
     """The types that the agents in a configuration handle, as the gateway lists them. Raises ConfigError."""
-    from squad.actors.recipients import described
+    from squad.actors.agents.recipients import described
     from squad.config.load import load
 
     return [

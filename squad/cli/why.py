@@ -42,8 +42,8 @@ def _ask(home: Home, text: str) -> tuple[Document, Exit]:
         return {key: value for key, value in answer.items() if key != "schema_version"}, Exit.DONE
     except (NotRunningError, WaitTimeoutError):
         running = home.launcher() is not None
-    from squad.actors import why
-    from squad.actors.reasons import Facts
+    from squad.actors.why import document as why
+    from squad.actors.why.reasons import Facts
 
     down = ("the gateway does not answer", "squad inspect") if running else ("no squad is running", "squad start")
     document = why.document(Facts(time.time(), local, down=down))

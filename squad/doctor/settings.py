@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 
 from squad.actors import limits
-from squad.actors.recipients import recipients
+from squad.actors.agents.recipients import recipients
 from squad.config.load import load
 from squad.config.schema import SquadConfig
 from squad.doctor.finding import Finding, fail, ok

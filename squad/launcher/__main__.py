@@ -14,7 +14,7 @@ def main() -> int:
     os.umask(0o077)
     gc.disable()  # what is loaded stays: no need to look through it again and again
     try:
-        from squad.actors import shared
+        from squad.actors.supervision import shared
         from squad.launcher.running import Launcher
 
         shared.load()

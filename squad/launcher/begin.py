@@ -37,7 +37,7 @@ def start(
     and NewerDatabaseError or another StoreError; nothing runs then.
     """
     from squad.actors import limits
-    from squad.actors.recipients import recipients
+    from squad.actors.agents.recipients import recipients
     from squad.launcher import program, ready
     from squad.launcher.plan import Plan
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from squad.actors import accepted
 from squad.actors.protocol import Boot, Booting, StopSquad
-from squad.actors.supervisor import Supervisor
+from squad.actors.supervision.supervisor import Supervisor
 from squad.actors.transport import open_system
 from squad.errors import StartError
 from squad.launcher.plan import Plan

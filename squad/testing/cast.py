@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from squad.actors import blackbox
-from squad.actors.agent import AgentActor
-from squad.actors.blackbox import Hand
-from squad.actors.children import ChildSpec
+from squad.actors.agents import blackbox
+from squad.actors.agents.agent import AgentActor
+from squad.actors.agents.blackbox import Hand
+from squad.actors.agents.handlers import Agent
+from squad.actors.broker.mailbox import Broker
+from squad.actors.broker.rules import Rules
+from squad.actors.broker.storage import Storage
 from squad.actors.gateway.actor import Gateway
 from squad.actors.gateway.bridge import Bridge
-from squad.actors.handlers import Agent
-from squad.actors.mailbox import Broker
 from squad.actors.protocol import Evict, Held
-from squad.actors.rules import Rules
-from squad.actors.scheduler import Scheduler
-from squad.actors.storage import Storage
+from squad.actors.scheduling.scheduler import Scheduler
+from squad.actors.supervision.children import ChildSpec
 from squad.store.rows import Outcome
 from squad.testing.stage import Stage, Staged
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
-from squad.actors.handlers import Agent
+from squad.actors.agents.handlers import Agent
 from squad.config.load import load, parse
 from squad.moments import parse_moment
 from squad.testing.inprocess import InProcessSquad

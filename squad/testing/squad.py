@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
-from squad.actors.kinds import Vocabulary
+from squad.actors.agents.kinds import Vocabulary
 from squad.client import Client
 from squad.config.schema import SquadConfig
 from squad.messages import type_of

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from squad.actors.children import ChildSpec
-from squad.actors.handlers import handled_types
-from squad.actors.kinds import agent_class
+from squad.actors.agents.handlers import handled_types
+from squad.actors.agents.kinds import agent_class
 from squad.actors.protocol import (
     Ask,
     Begin,
@@ -25,6 +24,7 @@ from squad.actors.protocol import (
     StartFailed,
     Tree,
 )
+from squad.actors.supervision.children import ChildSpec
 from squad.ids import new_id
 from squad.testing.cast import StagedAgent, StagedGateway, StagedScheduler, StagedStorage
 from squad.testing.failures import HandlerError
@@ -152,7 +152,7 @@ class StagedSupervisor:
         return found
 
     def _about(self, recipient: str) -> dict[str, Any]:
-        """As ``squad.actors.explaining`` has it: here everybody is well."""
+        """As ``squad.actors.supervision.explaining`` has it: here everybody is well."""
         settings = self._config.recipients.get(recipient)
         workers = [agent for agent in self.agents.values() if agent.spec.recipient == recipient]
         well = {"state": "ready", "last_error": "", "hand": None}

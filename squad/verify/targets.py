@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from squad.actors.commandrun import TITLE
-from squad.actors.nursery import TASK
+from squad.actors.agents.commandrun import TITLE
+from squad.actors.agents.nursery import TASK
 from squad.launcher.processes import MARK
 from squad.verify.workload import CLERKS
 

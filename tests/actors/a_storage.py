@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from squad.actors.mailbox import Broker
+from squad.actors.broker.mailbox import Broker
+from squad.actors.broker.rules import Rules
 from squad.actors.protocol import Deliver, Evict, Submit, SubmitDone
-from squad.actors.rules import Rules
 from squad.config.schema import StoreConfig
 from squad.ids import new_id
 from squad.store.rows import Lease, NewTask, Outcome

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from squad import Context, Refuse
-from squad.actors.context import StateCell
-from squad.actors.handlers import handled_types
+from squad.actors.agents.context import StateCell
+from squad.actors.agents.handlers import handled_types
 from squad.audit import totals
 from squad.audit.agents import Checker, Reporter, Scanner
 from squad.audit.messages import CheckFile, FileReport, LastChange, Scan, Summarize

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from squad.actors.measuring import Measuring
+from squad.actors.broker.measuring import Measuring
 from squad.benchmark.agents import noop
 from squad.benchmark.load import flood, warm_up
 from squad.benchmark.processes import roles

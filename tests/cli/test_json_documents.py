@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from squad.actors import why
-from squad.actors.reasons import Facts
-from squad.actors.tree import supervisor_row
+from squad.actors.supervision.tree import supervisor_row
+from squad.actors.why import document as why
+from squad.actors.why.reasons import Facts
 from squad.benchmark.memory import Reading
 from squad.benchmark.running import Step
 from squad.errors import StartError

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from squad.actors.kinds import BUILT_IN
-from squad.actors.recipients import recipients
+from squad.actors.agents.kinds import BUILT_IN
+from squad.actors.agents.recipients import recipients
 from squad.config import reference
 from squad.config.load import parse
 from squad.config.programs import check_commands

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from squad.actors.recipients import recipients
+from squad.actors.agents.recipients import recipients
 from squad.config.load import load
 from squad.config.schema import AgentConfig, SquadConfig
 from squad.errors import ConfigError

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from squad.actors.recipients import recipients
+from squad.actors.agents.recipients import recipients
 from squad.config.load import load
 from squad.home import Home
 from squad.launcher import lock, processes, remains

@@ -105,7 +105,7 @@ def test_the_late_word_of_a_worker_that_wakes_is_refused(storage: Storage, resta
 def test_a_squad_that_was_stopped_as_a_whole_goes_on_as_it_was(squad: RunningSquad) -> None:
     """As Ctrl-Z does it, or a debugger. The supervisor was not awake, so nobody was silent.
 
-    (tests/actors/test_health.py says the same of the decision alone, which no busy machine can disturb.)
+    (tests/actors/supervision/test_health.py says the same of the decision alone, which no busy machine can disturb.)
     """
     before = {name: row["pid"] for name, row in squad.tree().items()}
     with stopped(squad, *squad.processes()):

@@ -12,7 +12,7 @@ import pytest
 from squad.actors.protocol import Ask, Hold
 from squad.store.holds import Holds, Pause
 from tests.actors.gateway.stand_ins import Served
-from tests.actors.test_waiting import about, message, stored, worker
+from tests.actors.why.test_waiting import about, message, stored, worker
 
 ID = "0190f3a4-0000-7000-8000-000000000001"
 

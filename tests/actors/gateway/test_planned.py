@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from squad.actors.protocol import Submit
-from squad.actors.schedules import Kept, keeper_key
+from squad.actors.scheduling.schedules import Kept, keeper_key
 from squad.config.pace import RateConfig
 from squad.config.schedules import ScheduleConfig
 from squad.ids import new_id

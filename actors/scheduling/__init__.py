@@ -1,0 +1,1 @@
+"""The scheduler's process: the messages that are sent at planned times."""
