@@ -18,7 +18,7 @@ import pytest
 
 from tests.running import RunningSquad, eventually
 
-BY_NAME = Path(__file__).parent / "squads" / "by_name.py"
+BY_NAME = Path(__file__).parents[1] / "squads" / "by_name.py"
 CONFIG = """
 types:
   sh: {fields: {script: str}}

@@ -87,7 +87,7 @@ def test_a_restart_of_the_gateway_by_hand_happens_once(start: Start) -> None:
 def test_a_home_with_a_long_path(tmp_path: Path) -> None:
     home = tmp_path / ("long" * 30)
     config = tmp_path / "squad.yaml"
-    agents = Path(__file__).parent.parent / "squads" / "agents.py"
+    agents = Path(__file__).parents[1] / "squads" / "agents.py"
     config.write_text(ONE.replace("AGENTS", str(agents)))
     with RunningSquad(home, config) as squad:
         squad.wait(squad.send("one", "echo"))

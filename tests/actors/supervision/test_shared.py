@@ -128,7 +128,7 @@ def test_children_for_which_there_is_no_room_are_told_apart_from_the_others(syst
 def test_an_agent_imports_nothing_and_its_collector_looks_at_its_own_alone(
     start: Callable[[str], RunningSquad],
 ) -> None:
-    file = Path(__file__).parent / "squads" / "probe.py"
+    file = Path(__file__).parents[1] / "squads" / "probe.py"
     with_plenty = json.dumps({f"a{n}": {"class": f"{file}:Probe"} for n in range(3)})
     squad = start(f'{{"agents": {with_plenty}}}')
     task = squad.send("a2", "look")
