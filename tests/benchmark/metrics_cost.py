@@ -1,11 +1,15 @@
 """What metrics cost: the same work with them and without, in turn, so that what disturbs one disturbs the other.
 
     python -m tests.benchmark.metrics_cost [--rounds 20] [--messages 5000] [--agents 4] [--folder DIR]
+    python -m tests.benchmark.metrics_cost --instructions --messages 50000 --rounds 8
 
 First the store alone, in one process: microseconds of processor for a message that is submitted, claimed and completed,
 in transactions of several sizes, what was measured being written as the storage does it. Then two whole squads beside
 each other, which are flooded in turn: messages a second, and microseconds of processor of all processes. Each figure is
 a median over the rounds; a difference is the median of the rounds' differences, with how far half of them lie apart.
+
+On a busy machine times differ by more than metrics cost. ``--instructions`` counts instead what all processes of the
+squads carry out for a message, from the flood until what it left is written down, with Linux's ``perf``.
 """
 
 from __future__ import annotations
@@ -16,16 +20,17 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from squad.actors.broker.measuring import Measuring
 from squad.benchmark.agents import noop
 from squad.benchmark.load import flood, warm_up
 from squad.benchmark.processes import roles
 from squad.benchmark.sampling import Sampler
-from squad.benchmark.squads import squad_of
+from squad.benchmark.squads import ThrowAway, squad_of
 from squad.clock import SYSTEM
 from squad.config.metrics import MetricsConfig
 from squad.config.schema import StoreConfig
@@ -33,10 +38,14 @@ from squad.ids import new_id
 from squad.store.rows import NewTask, Outcome
 from squad.store.settling import Batch
 from squad.store.writer import Writer
+from tests.benchmark.instructions import Instructions
 
 GROUPS = (1, 10, 100)
 PAYLOAD = json.dumps({"text": "x" * 188})
 SLICE = 3000  # messages of the store in one round
+TAIL = 6.0  # seconds after a flood in which what it left is written
+
+T = TypeVar("T")
 
 Pairs = list[tuple[float, float]]
 """For each round the figure without metrics, and with them."""
@@ -88,8 +97,9 @@ def store(folder: Path, group: int, agents: int, rounds: int) -> Pairs:
         return in_turn(rounds, lambda enabled: made[enabled].work(group, max(group, SLICE // group * group)))
 
 
-def squads(folder: Path | None, agents: int, messages: int, rounds: int) -> tuple[Pairs, Pairs]:
-    """Messages a second, and microseconds of processor for each."""
+@contextmanager
+def squads(folder: Path | None, agents: int) -> Iterator[list[ThrowAway]]:
+    """Two, the one without metrics."""
     with ExitStack() as stack:
         made = [
             stack.enter_context(squad_of(agents, folder, sections={"metrics": {"enabled": enabled}}))
@@ -97,30 +107,37 @@ def squads(folder: Path | None, agents: int, messages: int, rounds: int) -> tupl
         ]
         for squad in made:
             warm_up(squad, agents)
-        used: list[float] = []
-
-        def once(enabled: bool) -> float:
-            squad = made[enabled]
-            with Sampler(squad.home.database, roles(squad)) as sampler:
-                seconds = flood(squad, [noop(n % agents) for n in range(messages)])
-            used.append(sum(sampler.cpu.values()) / messages * 1e6)
-            return messages / seconds
-
-        order: list[bool] = []
-
-        def noted(enabled: bool) -> float:
-            order.append(enabled)
-            return once(enabled)
-
-        rates = in_turn(rounds, noted)
-    pairs = []
-    for first in range(0, len(used), 2):
-        both = dict(zip(order[first : first + 2], used[first : first + 2], strict=True))
-        pairs.append((both[False], both[True]))
-    return rates, pairs[-rounds:]
+        yield made
 
 
-def in_turn(rounds: int, work: Callable[[bool], float]) -> Pairs:
+def times(made: list[ThrowAway], agents: int, messages: int, rounds: int) -> tuple[Pairs, Pairs]:
+    """Messages a second, and microseconds of processor for each."""
+
+    def once(enabled: bool) -> tuple[float, float]:
+        squad = made[enabled]
+        with Sampler(squad.home.database, roles(squad)) as sampler:
+            seconds = flood(squad, [noop(n % agents) for n in range(messages)])
+        return messages / seconds, sum(sampler.cpu.values()) / messages * 1e6
+
+    found = in_turn(rounds, once)
+    rates, used = ([(before[n], after[n]) for before, after in found] for n in (0, 1))
+    return rates, used
+
+
+def instructions(made: list[ThrowAway], agents: int, messages: int, rounds: int) -> Pairs:
+    """Thousands for each message."""
+
+    def once(enabled: bool) -> float:
+        squad = made[enabled]
+        with Instructions(roles(squad)) as counted:
+            flood(squad, [noop(n % agents) for n in range(messages)])
+            time.sleep(TAIL)
+        return counted.count / messages / 1000
+
+    return in_turn(rounds, once)
+
+
+def in_turn(rounds: int, work: Callable[[bool], T]) -> list[tuple[T, T]]:
     """Each round both, the one or the other first; one round before them is not told."""
     found = []
     for number in range(rounds + 1):
@@ -143,16 +160,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--messages", type=int, default=5000, help="in each round, of the squads")
     parser.add_argument("--agents", type=int, default=4)
-    parser.add_argument("--store", action="store_true", help="the store alone")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--store", action="store_true", help="the store alone")
+    only.add_argument("--instructions", action="store_true", help="the squads alone, instructions instead of time")
     parser.add_argument("--folder", type=Path, help="where to make them (the system's temporary folder)")
     given = parser.parse_args()
     print("| what | unit | without | with metrics | difference | half of the rounds |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")
+    if given.instructions:
+        with squads(given.folder, given.agents) as made:
+            counted = instructions(made, given.agents, given.messages, given.rounds)
+        print(row(f"squad of {given.agents} agents", "thousand instructions a message", counted))
+        return
     for group in GROUPS:
         pairs = store(given.folder, group, given.agents, given.rounds)
         print(row(f"store, {group} in a transaction", "µs a message", pairs), flush=True)
     if not given.store:
-        rates, used = squads(given.folder, given.agents, given.messages, given.rounds)
+        with squads(given.folder, given.agents) as made:
+            rates, used = times(made, given.agents, given.messages, given.rounds)
         print(row(f"squad of {given.agents} agents", "messages/s", rates))
         print(row("likewise", "µs a message", used))
 
