@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,9 +68,3 @@ def test_dead_letters(squad: RunningSquad) -> None:
     eventually(lambda: squad.counts().get(("count_words", "failed")) == 1, "a dead letter again")
     run(squad, drop)
     assert squad.counts() == {("count_words", "completed"): 1, ("counted", "completed"): 1}
-
-
-def test_links_lead_somewhere() -> None:
-    for page in ("operating.md", "events.md"):
-        links = re.findall(r"\]\(([^)#\s]+)", (ROOT / "docs" / page).read_text())
-        assert [link for link in links if not (ROOT / "docs" / link).exists()] == []

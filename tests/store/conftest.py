@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from peewee import Database
 
 from squad.config.schema import StoreConfig
 from squad.ids import new_id
+from squad.store.database import open_reader
 from squad.store.rows import NewTask
 from squad.store.writer import Writer
+from tests.store.happening import Squad
 
 
 @pytest.fixture
@@ -50,3 +53,14 @@ def sql(path: Path) -> Callable[..., list[Any]]:
             return connection.execute(statement, parameters).fetchall()
 
     return ask
+
+
+@pytest.fixture
+def squad(writer: Writer) -> Squad:
+    return Squad(writer)
+
+
+@pytest.fixture
+def database(path: Path, squad: Squad) -> Iterator[Database]:
+    with open_reader(path) as pool, pool.connection() as connection:
+        yield connection

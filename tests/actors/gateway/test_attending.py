@@ -17,6 +17,7 @@ alerts:
   sinks: {ops: {command: ["true"]}}
 """
 ID = "01a20031-433e-7000-aba3-30434641d228"
+ABSENT = "01a20031-433e-7000-aba3-30434641d229"  # of no alert and no silence
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,9 @@ def squad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSquad]:
     [
         ("ack", {"ids": []}, 422, "at least one alert"),
         ("ack", {"ids": ["7f3c"]}, 422, "whole ids"),
-        ("ack", {"ids": [ID]}, 422, f"there is no alert {ID}"),
-        ("ack", {"ids": [ID], "nots": ""}, 422, "did you mean 'note'?"),
-        ("ack", {"ids": [ID], "note": "a\nb"}, 422, "printable"),
+        ("ack", {"ids": [ABSENT]}, 422, f"there is no alert {ABSENT}"),
+        ("ack", {"ids": [ABSENT], "nots": ""}, 422, "did you mean 'note'?"),
+        ("ack", {"ids": [ABSENT], "note": "a\nb"}, 422, "printable"),
         ("silence", {"seconds": 60}, 422, "a rule, an agent, or both"),
         ("silence", {"rule": "slow_tsk", "seconds": 60}, 404, "did you mean 'slow_task'?"),
         ("silence", {"agent": "scaner", "seconds": 60}, 404, "did you mean 'scanner'?"),
@@ -42,7 +43,7 @@ def squad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSquad]:
         ("silence", {"rule": "mine", "seconds": True}, 422, "seconds must be"),
         ("silence", {"rule": "mine", "seconds": 60, "id": "x"}, 422, "new UUID"),
         ("unsilence", {"ids": "all"}, 422, "ids must be a list"),
-        ("unsilence", {"ids": [ID]}, 422, f"there is no silence {ID}"),
+        ("unsilence", {"ids": [ABSENT]}, 422, f"there is no silence {ABSENT}"),
         ("test", {"sink": "op"}, 404, "did you mean 'ops'?"),
     ],
 )

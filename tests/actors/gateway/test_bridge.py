@@ -193,17 +193,23 @@ def test_what_comes_before_the_storage_waits_for_it() -> None:
     assert len(asyncio.run(body())) == 1
 
 
-def test_a_storage_that_does_not_answer(inside: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_storage_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SUBMIT_LIMIT", 0.05)
-    inside.silent.add("storage")
-    with pytest.raises(SilenceError, match=r"did not confirm within 0\.05 s") as caught:
-        run(inside, lambda: inside.bridge.submit(rows(1)))
-    assert "same id" in caught.value.hint
-    inside.silent.clear()
+    told: list[Any] = []
+    bridge = module.Bridge(lambda call: call(), lambda address, msg: told.append(msg))  # it is told before the limit
+    bridge.storage_at("storage")
+
+    async def body() -> None:
+        bridge.open()
+        with pytest.raises(SilenceError, match=r"did not confirm within 0\.05 s") as caught:
+            await bridge.submit(rows(1))
+        assert "same id" in caught.value.hint
+
+    asyncio.run(body())
     # Nobody waits for it any more, so it is not said again.
-    run(inside, lambda: settled(inside, lambda: inside.bridge.storage_at("new")))
-    assert len(submits(inside)) == 1
-    assert inside.bridge.quiet
+    bridge.storage_at("new")
+    assert [type(msg) for msg in told] == [Submit]
+    assert bridge.quiet
 
 
 async def settled(inside: StandIn, call: Callable[[], None]) -> None:
@@ -271,7 +277,8 @@ def test_lost_packets_are_repeated(inside: StandIn, monkeypatch: pytest.MonkeyPa
     run(inside, body)
 
 
-def test_nothing_young_is_repeated(inside: StandIn) -> None:
+def test_nothing_young_is_repeated(inside: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REPEAT_AFTER", 600.0)
     inside.silent.add("storage")
 
     async def body() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +13,6 @@ from tests.actors.gateway.stand_ins import Served
 from tests.actors.why.test_waiting import about, message, stored, worker
 
 ID = "0190f3a4-0000-7000-8000-000000000001"
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    home = tmp_path / "home"
-    home.mkdir(mode=0o700)
-    made = Served(home)
-    yield made
-    made.close()
 
 
 def orders(served: Served) -> list[Hold]:

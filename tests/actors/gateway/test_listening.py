@@ -16,13 +16,6 @@ from squad.home import Home
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    made = tmp_path / "home"
-    made.mkdir(mode=0o700)
-    return made
-
-
-@pytest.fixture
 def long_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with TemporaryDirectory() as runtime:  # pytest's own folders are long
         monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)

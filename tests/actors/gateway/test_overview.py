@@ -42,21 +42,6 @@ def test_a_convoy_that_shrinks_is_ready_and_a_squad_that_stops_is_not() -> None:
     assert not overview.health("test", [])["ready"]
 
 
-def test_convoys_with_their_workers() -> None:
-    assert overview.convoys(TREE) == [
-        {
-            "name": "checker",
-            "size": 2,
-            "target": 2,
-            "min": 2,
-            "max": 8,
-            "pinned": False,
-            "reason": "at its start",
-            "workers": ["checker-1", "checker-2"],
-        }
-    ]
-
-
 def test_depths_are_of_recipients_and_tokens_of_the_gateway() -> None:
     rows = {item["name"]: item for item in overview.with_depths(TREE, {"scanner": 4}, 7.5)}
     assert {name: item["queue_depth"] for name, item in rows.items()} == {

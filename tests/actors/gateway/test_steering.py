@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,9 @@ ID = "0190f3a4-0000-7000-8000-000000000001"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    made = tmp_path / "home"
-    made.mkdir(mode=0o700)
-    return made
-
-
-@pytest.fixture
-def served(home: Path) -> Iterator[Served]:
-    made = Served(home)
-    made.send(id=ID, recipient="scanner", type="scan", payload={"path": "x"})
-    yield made
-    made.close()
+def served(served: Served) -> Served:
+    served.send(id=ID, recipient="scanner", type="scan", payload={"path": "x"})
+    return served
 
 
 def said(served: Served, kind: type[Any]) -> list[Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,15 +10,6 @@ import pytest
 from squad.actors.protocol import Maintain
 from squad.errors import StoreError
 from tests.actors.gateway.stand_ins import Served
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    home = tmp_path / "home"
-    home.mkdir(mode=0o700)
-    made = Served(home)
-    yield made
-    made.close()
 
 
 def post(served: Served, body: Any) -> tuple[int, dict[str, Any]]:
