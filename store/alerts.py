@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 from peewee import Database
 
+from squad.alerts import next_command
 from squad.errors import UsageError
 from squad.notices import ALERT
+from squad.store.database import fetch
 from squad.store.times import iso
 
 
@@ -42,6 +43,10 @@ class Incident:
     def state(self) -> Literal["firing", "acked", "cleared"]:
         return "cleared" if self.cleared_at else "acked" if self.acked_at else "firing"
 
+    def document(self) -> dict[str, Any]:
+        about = asdict(self) | {"agent": self.agent or None}
+        return {"id": about.pop("alert_id"), "state": self.state, **about, "todo": next_command(self.rule, self.agent)}
+
 
 @dataclass(frozen=True, slots=True)
 class Silence:
@@ -68,6 +73,22 @@ class Undelivered(NamedTuple):
     at: str
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What ``squad alerts list`` prints, and ``/v1/alerts`` answers (see docs/json.md)."""
+
+    alerts: list[Incident]
+    silences: list[Silence]
+    undelivered: list[Undelivered]
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "alerts": [one.document() for one in self.alerts],
+            "silences": [asdict(one) for one in self.silences],
+            "undelivered": [one._asdict() for one in self.undelivered],
+        }
+
+
 _COLUMNS = ", ".join(Incident.__slots__)
 _FIRING = f"SELECT {_COLUMNS} FROM alerts WHERE cleared_at IS NULL ORDER BY id"  # noqa: S608 - a constant
 _PAST = f"""
@@ -86,26 +107,33 @@ _UNDELIVERED = """
 """
 
 
+def report(database: Database, now: float, *, over: int = 0) -> Report:
+    """What goes on, then at most ``over`` alerts that have cleared; what is silenced, and what could not be told."""
+    with database.atomic():
+        alerts = [*firing(database), *(past(database, over) if over else ())]
+        return Report(alerts, silences(database, now), undelivered(database))
+
+
 def firing(database: Database) -> list[Incident]:
     """Those that go on, the oldest first."""
-    return [Incident(*row) for row in _rows(database, _FIRING)]
+    return [Incident(*row) for row in fetch(database, _FIRING)]
 
 
 def past(database: Database, limit: int = 100, since: str | None = None) -> list[Incident]:
     """Those that have cleared (since then), the latest first."""
-    return [Incident(*row) for row in _rows(database, _PAST, since, limit)]
+    return [Incident(*row) for row in fetch(database, _PAST, since, limit)]
 
 
 def incident(database: Database, text: str) -> Incident:
     """The one whose id is, begins with, or ends with ``text``. Raises UsageError when there is none, or several."""
-    found = [Incident(*row) for row in _rows(database, _FOUND, _pattern(text))]
-    found = found or [Incident(*row) for row in _rows(database, _FOUND, "%" + _pattern(text)[:-1])]
+    found = [Incident(*row) for row in fetch(database, _FOUND, _pattern(text))]
+    found = found or [Incident(*row) for row in fetch(database, _FOUND, "%" + _pattern(text)[:-1])]
     return found[_only(text, "alert", [one.alert_id for one in found])]
 
 
 def silences(database: Database, now: float) -> list[Silence]:
     """Those in force, the oldest first."""
-    return [Silence(*row) for row in _rows(database, _SILENCED, iso(now))]
+    return [Silence(*row) for row in fetch(database, _SILENCED, iso(now))]
 
 
 def silence(database: Database, text: str, now: float) -> Silence:
@@ -117,13 +145,8 @@ def silence(database: Database, text: str, now: float) -> Silence:
 def undelivered(database: Database) -> list[Undelivered]:
     """By recipient, what of alerts has become dead letters."""
     return [
-        Undelivered(name, count, error or "", at) for name, count, error, at in _rows(database, _UNDELIVERED, ALERT)
+        Undelivered(name, count, error or "", at) for name, count, error, at in fetch(database, _UNDELIVERED, ALERT)
     ]
-
-
-def seconds(at: str) -> float:
-    """Since the epoch, of a time in a row."""
-    return datetime.fromisoformat(at).timestamp()
 
 
 def _pattern(text: str) -> str:
@@ -141,8 +164,3 @@ def _only(text: str, kind: str, ids: list[str]) -> int:
     if len(ids) > 1:
         raise UsageError(f"{text} may be {' or '.join(ids)}", hint="write more of it")
     return 0
-
-
-def _rows(database: Database, sql: str, *parameters: object) -> list[Any]:
-    found: list[Any] = database.execute_sql(sql, parameters).fetchall()  # type: ignore[no-untyped-call]
-    return found

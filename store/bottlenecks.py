@@ -10,17 +10,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 from peewee import Database
 
 from squad.store import metrics
+from squad.store.database import fetch
 from squad.store.metrics import Summary
 from squad.store.spread import rounded, spread
-from squad.store.times import iso
+from squad.store.times import iso, seconds
+
+By = Literal["agent", "type"]
+
+DAY = 86_400.0
+"""Seconds looked back on unless something else is said."""
+
+GROUPS: dict[str, By] = {"agents": "agent", "types": "type"}
+"""The groups of a report."""
 
 _ALWAYS = 253402300799.0  # the end of the year 9999: later than any time in the tables
+_IN_HAND = 1.0  # seconds for which a message must be in hand to be shown for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,7 @@ class RunningTask:
     claimed_at: str
 
     def document(self, now: float) -> dict[str, Any]:
-        running = now - datetime.fromisoformat(self.claimed_at).timestamp()
+        running = now - seconds(self.claimed_at)
         return {**asdict(self), "running_ms": max(0, round(running * 1000))}
 
 
@@ -61,7 +70,7 @@ class RunningTask:
 class Group:
     """How long the messages of one agent, or of one type, took. ``share``: part of all handlers' time, 0 to 1."""
 
-    by: Literal["agent", "type"]
+    by: By
     name: str
     handling: Summary
     waiting: Summary | None
@@ -106,6 +115,21 @@ _ENDED = """
 """
 
 
+def report(database: Database, limit: int, by: By | None, since: float, now: float) -> dict[str, Any]:
+    """What ``squad bottlenecks`` prints and ``/v1/bottlenecks`` answers (see docs/json.md): with ``by`` only that
+    group, of each list at most ``limit``."""
+    document: dict[str, Any] = {"since": iso(since), "until": iso(now)}
+    with database.atomic():
+        if by is None:
+            document["tasks"] = [task.document() for task in slowest(database, limit, since)]
+            running = longest_running(database, limit, until=now - _IN_HAND)
+            document["running"] = [task.document(now) for task in running]
+        for key, group in GROUPS.items():
+            if by in (None, group):
+                document[key] = [row.document() for row in groups(database, group, since, now, limit)]
+    return document
+
+
 def slowest(  # noqa: PLR0913 - which ones
     database: Database,
     limit: int,
@@ -117,7 +141,7 @@ def slowest(  # noqa: PLR0913 - which ones
 ) -> list[SlowTask]:
     """The slowest of the messages that were completed then, the slowest first: those of ``least_ms`` or more, and of
     any type but ``without``."""
-    rows = _rows(database, _SLOWEST, iso(since), iso(until), least_ms, without, limit)
+    rows = fetch(database, _SLOWEST, iso(since), iso(until), least_ms, without, limit)
     return [
         SlowTask(task_id, agent, kind, duration, _waited(ready, created, started), created, started, completed)
         for task_id, agent, kind, duration, ready, created, started, completed in rows
@@ -126,17 +150,17 @@ def slowest(  # noqa: PLR0913 - which ones
 
 def count_slow(database: Database, since: float, until: float, *, least_ms: float, without: str = "") -> int:
     """How many there are of these."""
-    return int(_rows(database, _COUNT, iso(since), iso(until), least_ms, without)[0][0])
+    return int(fetch(database, _COUNT, iso(since), iso(until), least_ms, without)[0][0])
 
 
 def longest_running(
     database: Database, limit: int, since: float = 0.0, until: float = _ALWAYS, *, without: str = ""
 ) -> list[RunningTask]:
     """What is in agents' hands and was claimed then, for the longest time first."""
-    return [RunningTask(*row) for row in _rows(database, _RUNNING, iso(since), iso(until), without, limit)]
+    return [RunningTask(*row) for row in fetch(database, _RUNNING, iso(since), iso(until), without, limit)]
 
 
-def groups(database: Database, by: Literal["agent", "type"], since: float, until: float, limit: int) -> list[Group]:
+def groups(database: Database, by: By, since: float, until: float, limit: int) -> list[Group]:
     """How long messages took then, by agent or by type, those with the highest p95 first. None without metrics."""
     handling = metrics.window(database, "handling_ms", since, until, by=by)
     waiting = metrics.window(database, "waiting_ms", since, until, by=by)
@@ -153,7 +177,7 @@ def ended(database: Database, since: float, until: float, most: int) -> Ended:
 
     The answer's ``since`` is later then: what it has is complete from there on.
     """
-    rows = _rows(database, _ENDED, iso(since), iso(until), most)
+    rows = fetch(database, _ENDED, iso(since), iso(until), most)
     counts: Counter[str] = Counter()
     for recipient, owner, _ in rows:
         counts[recipient] += 1
@@ -161,20 +185,15 @@ def ended(database: Database, since: float, until: float, most: int) -> Ended:
             counts[worker] += 1
     begin = since
     if len(rows) == most:
-        begin = min(until, datetime.fromisoformat(rows[-1][2]).timestamp())
+        begin = min(until, seconds(rows[-1][2]))
     return Ended(begin, until, len(rows), counts)
 
 
 def _waited(ready: float | None, created: str, started: str | None) -> int | None:
     """Milliseconds from ready, or else created, to started."""
     try:
-        begun = datetime.fromisoformat(started or "").timestamp()
-        since = datetime.fromisoformat(created).timestamp() if ready is None else ready
+        begun = seconds(started or "")
+        since = seconds(created) if ready is None else ready
     except ValueError:  # not handled, or changed by hand
         return None
     return max(0, round((begun - since) * 1000))
-
-
-def _rows(database: Database, sql: str, *parameters: object) -> list[Any]:
-    found: list[Any] = database.execute_sql(sql, parameters).fetchall()  # type: ignore[no-untyped-call]
-    return found

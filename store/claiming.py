@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 from squad.store.bulk import Bulk
 from squad.store.leases import Leased
@@ -31,6 +33,7 @@ CLAIM = Bulk(
     "(?, ?)",
 )
 _LEASE = 10  # columns of PICK that are a Lease
+_PRIORITY = 6  # the place of it among them
 
 
 def claim(session: Session, wanted: Wanted, now: float) -> dict[str, list[Lease]]:
@@ -48,14 +51,23 @@ def claim(session: Session, wanted: Wanted, now: float) -> dict[str, list[Lease]
                 given.setdefault(worker, []).extend(leases)
                 claims += [(lease[0], worker) for lease in leases]
         remembered += [
-            Leased(row, fence, worker, recipient, kind, attempt - 1, task_id, root_id, at, expires_at, reply_to, ready)
-            for (row, fence, task_id, _, kind, _, _, attempt, root_id, _, expires_at, reply_to, ready), (
+            Leased(
+                row, fence, worker, recipient, kind, attempt - 1, task_id, root_id, at, expires_at, reply_to, ready, top
+            )
+            for (row, fence, task_id, _, kind, _, top, attempt, root_id, _, expires_at, reply_to, ready), (
                 _,
                 worker,
             ) in zip(picked, claims[len(remembered) :], strict=True)
         ]
-        if picked:
-            session.depths.add(recipient, -len(picked))
+        for priority, number in _priorities(picked):
+            session.queue((recipient, priority, False), -number)
     CLAIM.run(session.connection, claims, at)
     session.leases.remember(remembered)
     return given
+
+
+def _priorities(picked: Sequence[Sequence[Any]]) -> Iterable[tuple[int, int]]:
+    """How many there are of each priority, by which they are sorted."""
+    if picked and picked[0][_PRIORITY] != picked[-1][_PRIORITY]:
+        return Counter(row[_PRIORITY] for row in picked).items()
+    return [(row[_PRIORITY], len(picked)) for row in picked[:1]]

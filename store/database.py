@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import peewee
@@ -271,3 +271,9 @@ def _never_ran(path: Path) -> StoreError:
         f"no squad has run here yet: there is no database in {path.parent}",
         hint="start one with `squad start`, or name the home of another with --home DIR",
     )
+
+
+def fetch(database: peewee.Database, sql: str, *parameters: object) -> list[Any]:
+    """All rows of a statement that is written by hand."""
+    found: list[Any] = database.execute_sql(sql, parameters).fetchall()  # type: ignore[no-untyped-call]
+    return found

@@ -18,7 +18,7 @@ from squad.store.settlement import Settlement
 from squad.store.settling import Ceiling
 from squad.store.times import iso
 
-_SELECT = "SELECT id, task_id, recipient, type, status, error_message FROM tasks"
+_SELECT = "SELECT id, task_id, recipient, type, status, error_message, priority FROM tasks"
 _ARCHIVED = "SELECT 1 FROM tasks_archive WHERE task_id = ? LIMIT 1"
 _MOST_NAMED = 20  # messages that are no dead letters, in one error
 
@@ -39,6 +39,7 @@ class Dead(NamedTuple):
     type: str
     status: str
     error: str | None
+    priority: int
 
 
 def find(session: Session, which: Sequence[str] | DeadFilter) -> list[Dead]:
@@ -97,9 +98,10 @@ def replay(session: Session, dead: Sequence[Dead], ceiling: Ceiling, now: float,
             )
     session.connection.executemany(_REPLAY, [(now, letter.row) for letter in dead])
     for letter in dead:
-        session.depths.add(letter.recipient, 1)
+        session.queue((letter.recipient, letter.priority, False), 1)
         session.metrics.count("queued", letter.recipient, letter.type)
         done.woken.add(letter.recipient)
+    session.ended.add("failed", -len(dead))
     done.due(now)  # one of the replies that are owed again may be what is due next
     record_events(session, [event("replayed", x.task_id, agent=x.recipient, type=x.type) for x in dead], now)
 
@@ -113,5 +115,6 @@ def edit(session: Session, letter: Dead, payload: str, now: float) -> None:
 def drop(session: Session, dead: Sequence[Dead], now: float) -> None:
     """Delete them, and the history of their failures."""
     session.connection.executemany("DELETE FROM tasks WHERE id = ?", [(letter.row,) for letter in dead])
+    session.ended.add("failed", -len(dead))
     events = [event("dropped", x.task_id, agent=x.recipient, type=x.type, error=x.error or "") for x in dead]
     record_events(session, events, now)

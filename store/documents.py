@@ -6,8 +6,10 @@ It imports neither the database nor its models.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+from squad.store.times import iso
 
 if TYPE_CHECKING:
     from squad.store.history import Happening
@@ -26,8 +28,8 @@ def message_document(row: MessageRow) -> dict[str, Any]:
         "priority": row.priority,
         "status": row.status,
         "attempts": row.attempts,
-        "not_before": None if row.not_before is None else _iso(row.not_before),
-        "expires_at": None if row.expires_at is None else _iso(row.expires_at),
+        "not_before": None if row.not_before is None else iso(row.not_before),
+        "expires_at": None if row.expires_at is None else iso(row.expires_at),
         "worker": row.lease_owner,
         "created_at": row.created_at,
         "claimed_at": row.claimed_at,
@@ -38,6 +40,10 @@ def message_document(row: MessageRow) -> dict[str, Any]:
         "reply_to": row.reply_to,
         "error": row.error_message,
     }
+
+
+def messages_document(rows: Iterable[MessageRow]) -> dict[str, Any]:
+    return {"messages": [message_document(row) for row in rows]}
 
 
 def attempt_document(row: AttemptRow) -> dict[str, Any]:
@@ -75,6 +81,10 @@ def event_document(happening: Happening) -> dict[str, Any]:
     return {"at": happening.at, "kind": happening.kind, "subject": happening.subject, "detail": happening.detail}
 
 
+def events_document(happenings: Iterable[Happening]) -> dict[str, Any]:
+    return {"events": [event_document(happening) for happening in happenings]}
+
+
 def resize_document(row: ResizeRow) -> dict[str, Any]:
     sizes = {"from": row.from_size, "to": row.to_size}
     return {"at": row.at, **sizes, "reason": row.reason, "readings": parsed(row.readings)}
@@ -88,7 +98,3 @@ def parsed(text: str | None) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

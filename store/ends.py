@@ -14,7 +14,10 @@ from squad.store.times import iso
 
 EXPIRED = "its time to live was over before it was handled"
 
-_ENDED = "RETURNING id, task_id, COALESCE(root_id, task_id), recipient, type, reply_to IS NOT NULL"
+_ENDED = """
+    RETURNING id, task_id, COALESCE(root_id, task_id), recipient, type, priority, not_before IS NOT NULL,
+              reply_to IS NOT NULL
+"""
 _EXPIRE = f"""
     UPDATE tasks INDEXED BY tasks_expiring SET status = 'expired', completed_at = ?, error_message = ?
     WHERE status = 'queued' AND expires_at IS NOT NULL AND expires_at <= ?
@@ -97,8 +100,8 @@ def _open(session: Session, task_id: str, tree: bool) -> list[tuple[int, str, in
 def _end(session: Session, ended: sqlite3.Cursor, now: float, status: str, done: Settlement) -> None:
     """Account for rows that waited and have just ended, which ``ended`` gives as ``_ENDED`` names them."""
     asked = []
-    for row, task_id, root_id, recipient, kind, wants_reply in ended.fetchall():
-        session.depths.add(recipient, -1)
+    for row, task_id, root_id, recipient, kind, priority, delayed, wants_reply in ended.fetchall():
+        session.queue((recipient, priority, bool(delayed)), -1)
         session.ended.add(status, 1)
         session.metrics.count(status, recipient, kind)
         done.ended.append((task_id, root_id, status))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from peewee import Database
 
 from squad.store.models import Task
-from squad.store.queries import COLUMNS, MessageRow
+from squad.store.queries import COLUMNS, MessageRow, message_rows
 
 _MOST_CHILDREN = 50  # shown of one message, of those that it caused itself
 
@@ -31,7 +31,7 @@ def family(database: Database, root: MessageRow, most: int = 200) -> Node:
             parent = Task.parent_id == node.message.task_id
             room = min(left, _MOST_CHILDREN)
             query = Task.select(*COLUMNS).where(parent).order_by(Task.id).limit(room + 1)
-            rows = [MessageRow(*row) for row in query.tuples().execute(database)]
+            rows = message_rows(database, query)
             if len(rows) > room:
                 node.hidden = Task.select().where(parent).count(database) - room
             node.children = [Node(row) for row in rows[:room]]

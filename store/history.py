@@ -15,7 +15,6 @@ import time
 from bisect import insort
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice, takewhile
 from typing import Any, NamedTuple, cast
 
@@ -24,7 +23,7 @@ from peewee import SQL, Database, Expression, fn
 from squad.events import DERIVED, MESSAGES
 from squad.store.database import ReadOnlyDatabase
 from squad.store.models import Attempt, ConvoyResize, Event, Task
-from squad.store.times import iso
+from squad.store.times import iso, seconds
 
 _LATE = 2.0  # seconds that an end may be older than one which was found before it
 _REMEMBERED = 100_000  # ends that are not told again when the clock is set back
@@ -32,6 +31,10 @@ _REMEMBERED = 100_000  # ends that are not told again when the clock is set back
 _RANKS = {"queued": 0, "started": 1, "completed": 3, "failed": 3, "cancelled": 3, "expired": 3}  # within a millisecond
 _ENDS = ("completed", "cancelled", "expired")  # read from messages; "failed" is read from their last attempts
 _RUNNING = SQL("status = 'running'")  # a literal: only then is the partial index sure to be used
+
+# Of the index alone, dead letters included: under load most of what they give is known already.
+_LAST_ENDS = "SELECT id, completed_at FROM tasks WHERE completed_at IS NOT NULL ORDER BY completed_at DESC LIMIT ?"
+_ENDS_SINCE = "SELECT id, completed_at FROM tasks WHERE completed_at >= ? ORDER BY completed_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def _is_worker_of(name: str, convoy: str | None) -> bool:
 # -- rows -------------------------------------------------------------------------------------------------------------
 
 
-class MessageRow(NamedTuple):
+class MessageEvents(NamedTuple):
     """What the events of a message are read from."""
 
     row: int
@@ -145,7 +148,7 @@ _MESSAGE = (
 )
 
 
-class AttemptRow(NamedTuple):
+class AttemptEvents(NamedTuple):
     """An attempt that did not complete, and of which message."""
 
     row: int
@@ -198,14 +201,14 @@ def _where(query: Any, conditions: Iterable[Any]) -> Any:
     return query
 
 
-def _messages(database: Database, order: Any, conditions: Iterable[Any]) -> Iterator[MessageRow]:
+def _messages(database: Database, order: Any, conditions: Iterable[Any]) -> Iterator[MessageEvents]:
     query = _where(Task.select(*_MESSAGE), conditions).order_by(order)
-    return map(MessageRow._make, query.tuples().iterator(database))
+    return map(MessageEvents._make, query.tuples().iterator(database))
 
 
-def _attempts(database: Database, order: Any, conditions: Iterable[Any]) -> Iterator[AttemptRow]:
+def _attempts(database: Database, order: Any, conditions: Iterable[Any]) -> Iterator[AttemptEvents]:
     query = _where(Attempt.select(*_ATTEMPT).join(Task), conditions).order_by(order)
-    return map(AttemptRow._make, query.tuples().iterator(database))
+    return map(AttemptEvents._make, query.tuples().iterator(database))
 
 
 def _recorded(database: Database, order: Any, *conditions: Any) -> Iterator[tuple[int, Happening]]:
@@ -280,7 +283,7 @@ def _falling(database: Database, wanted: Wanted) -> Iterator[Happening]:
     return heapq.merge(*sources, key=lambda happening: happening.order, reverse=True)
 
 
-def _ends_and_begins(rows: Iterable[MessageRow | AttemptRow]) -> Iterator[Happening]:
+def _ends_and_begins(rows: Iterable[MessageEvents | AttemptEvents]) -> Iterator[Happening]:
     """Both by falling time, from rows whose ends fall. A begin comes when no end can come that is later."""
     begins: list[Happening] = []
     for row in rows:
@@ -311,26 +314,28 @@ class Watch:
         """Call it in the transaction that has read what came before."""
         self._database = database
         self._wanted = wanted
-        self._version = -1
+        self._version = self._data_version()
         self._task = _highest(database, Task)
         self._attempt = _highest(database, Attempt)
         self._event = _highest(database, Event)
         self._resize = _highest(database, ConvoyResize)
         running = _messages(database, Task.id, [_RUNNING])
         self._begun = {row.row: row.fence for row in running}  # row -> the claim whose begin was told
-        columns = Task.select(Task.id, Task.completed_at).where(Task.completed_at.is_null(False))
-        newest = columns.order_by(Task.completed_at.desc()).limit(_REMEMBERED // 2).tuples().execute(database)
-        self._ends = dict.fromkeys([(row, at) for row, at in newest][::-1])  # those that were told, as an ordered set
+        newest = self._read(_LAST_ENDS, _REMEMBERED // 2)
+        self._ends = dict.fromkeys(reversed(newest))  # (row, time) of those that were told, as an ordered set
 
     def look(self) -> list[Happening]:
         """What is new, by time. Not to be called within a transaction."""
-        version = cast(ReadOnlyDatabase, self._database).version()
+        version = self._data_version()
         if version == self._version:
             return []
         with self._database.atomic():
             found = [happening for happening in self._news() if self._wanted.fits(happening)]
         self._version = version
         return sorted(found, key=lambda happening: happening.order)
+
+    def _data_version(self) -> int:
+        return cast(ReadOnlyDatabase, self._database).version()
 
     def _news(self) -> Iterator[Happening]:
         if self._wanted.messages:
@@ -362,16 +367,19 @@ class Watch:
     def _ended(self) -> Iterator[Happening]:
         _, newest = next(reversed(self._ends), (0, ""))
         start = min(time.time(), _seconds(newest)) - _LATE
-        conditions = [Task.completed_at >= iso(start), Task.status.in_(_ENDS)]
-        for row in _messages(self._database, Task.completed_at, conditions):
-            if (row.row, row.completed_at) in self._ends:
-                continue
-            self._ends[row.row, row.completed_at] = None
+        fresh = [end for end in self._read(_ENDS_SINCE, iso(start)) if end not in self._ends]
+        self._ends |= dict.fromkeys(fresh)
+        rows = SQL("(SELECT value FROM json_each(?))", [json.dumps([row for row, _ in fresh])])
+        for row in _messages(self._database, Task.completed_at, [Task.id.in_(rows), Task.status.in_(_ENDS)]):
             if self._begun.pop(row.row, None) != row.fence and (began := row.began()) is not None:
                 yield began
             yield row.ended()
         while len(self._ends) > _REMEMBERED:
             del self._ends[next(iter(self._ends))]
+
+    def _read(self, sql: str, *parameters: object) -> list[tuple[int, str]]:
+        found: list[tuple[int, str]] = self._database.execute_sql(sql, parameters).fetchall()  # type: ignore[no-untyped-call]
+        return found
 
 
 def _highest(database: Database, model: type[Any]) -> int:
@@ -381,6 +389,6 @@ def _highest(database: Database, model: type[Any]) -> int:
 def _seconds(at: str) -> float:
     """Seconds since the epoch of a time in a table; 0 for what is none."""
     try:
-        return datetime.fromisoformat(at).timestamp()
+        return seconds(at)
     except ValueError:
         return 0.0

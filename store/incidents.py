@@ -21,7 +21,8 @@ from squad.store.times import iso
 class Change(NamedTuple):
     """What the monitor has found out about an incident; ``event`` and ``sends`` take effect only with it.
 
-    ``told``: the sinks are told of it. ``reminders``: how many there were before this one.
+    ``told``: the sinks are told of it. The ``sends`` of a clear are for those who were told that it fires: there are
+    none when nobody was. ``reminders``: how many there were before this one.
     """
 
     action: Literal["fire", "tell", "remind", "clear"]
@@ -78,6 +79,7 @@ _REMIND = """
     WHERE alert_id = ? AND reminders = ? AND cleared_at IS NULL AND acked_at IS NULL
 """
 _CLEAR = "UPDATE alerts SET cleared_at = ? WHERE alert_id = ? AND cleared_at IS NULL"
+_TOLD = "SELECT told_at IS NOT NULL FROM alerts WHERE alert_id = ?"
 _ACK = """
     UPDATE alerts SET acked_at = ?, acked_by = ?, note = ?
     WHERE alert_id = ? AND acked_at IS NULL AND cleared_at IS NULL
@@ -113,7 +115,8 @@ class Incidents:
                     done = execute(_CLEAR, (at, made.alert_id))
             if done.rowcount == 1:
                 record_events(self._session, (made.event,), now)
-                sends += made.sends
+                if made.action != "clear" or execute(_TOLD, (made.alert_id,)).fetchone()[0]:
+                    sends += made.sends
         return sends
 
     def carry_out(self, order: Order, now: float) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
+from typing import cast
 
 from squad.store.bulk import Bulk
 from squad.store.rows import NewTask
@@ -30,7 +31,8 @@ _INSERT = "INSERT INTO tasks ({columns}) VALUES {{rows}} ON CONFLICT DO NOTHING"
 PLAIN = Bulk(_INSERT.format(columns=_COLUMNS), "(?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?)")
 FULL = Bulk(_INSERT.format(columns=f"{_COLUMNS}, {_MORE}"), f"(?, NULLIF(?, ''){', ?' * 14})")
 _WIDTH = 9  # of a row of PLAIN
-_WHERE = slice(4, 6)  # recipient and type in either
+_NOT_BEFORE = 9  # the place of it in a row of FULL
+_WHERE = slice(4, 7)  # recipient, type and priority in either
 _NO_MORE = [None] * 6  # of a NewTask that is a row of PLAIN
 
 Parameters = tuple[object, ...]
@@ -98,10 +100,15 @@ def put(session: Session, values: Sequence[Parameters]) -> int:
 
 
 def _count(session: Session, values: Sequence[Parameters]) -> None:
-    for where, number in Counter([parameters[_WHERE] for parameters in values]).items():
-        recipient, kind = map(str, where)
-        session.depths.add(recipient, number)
+    for where, number in Counter([row[_WHERE] for row in values]).items():
+        recipient, kind, priority = cast(tuple[str, str, int], where)
+        session.queue((recipient, priority, False), number)
         session.metrics.count("queued", recipient, kind, number)
+    if max(map(len, values), default=0) > _WIDTH:
+        delayed = [row[_WHERE] for row in values if not is_plain(row) and row[_NOT_BEFORE] is not None]
+        for where, number in Counter(delayed).items():
+            recipient, _, priority = cast(tuple[str, str, int], where)
+            session.delay(recipient, priority, number)
 
 
 def storable(text: str) -> str:

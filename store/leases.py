@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 _COLUMNS = """
     SELECT id, fence, lease_owner, recipient, type, attempts, task_id, COALESCE(root_id, task_id), claimed_at,
-           expires_at, reply_to, COALESCE(ready_at, created_at), cancelling
+           expires_at, reply_to, COALESCE(ready_at, created_at), priority, cancelling
     FROM tasks
 """
 OF_WORKER = f"{_COLUMNS} WHERE status = 'running' AND lease_owner = ?"
@@ -30,6 +30,7 @@ class Leased(NamedTuple):
     expires_at: float | None
     reply_to: str | None
     ready: str | float  # since when it could be handled: as text, or in seconds since the epoch
+    priority: int
     cancelling: str | None = None
 
     def held_by(self, worker: str, fence: int) -> bool:

@@ -87,18 +87,11 @@ class ArchivedTask(Task):
         table_name = "tasks_archive"
 
 
-class ArchivedAttempt(Model):
+class ArchivedAttempt(Attempt):
     """An attempt at such a message."""
 
     id = IntegerField(primary_key=True)
     task = ForeignKeyField(ArchivedTask, column_name="task_row", backref="archived_failures", on_delete="CASCADE")
-    number = IntegerField()
-    worker = TextField()
-    started_at = TextField(null=True)
-    ended_at = TextField()
-    outcome = TextField()
-    final = IntegerField()
-    error = TextField()
 
     class Meta:
         table_name = "attempts_archive"
@@ -170,8 +163,21 @@ class Keeper(Model):
         table_name = "keeper"
 
 
+class Queued(Model):
+    """How many messages wait for a recipient with a priority, those that are delayed apart. Some rows say 0."""
+
+    recipient = TextField()
+    priority = IntegerField()
+    delayed = IntegerField()  # 0 or 1
+    messages = IntegerField()
+
+    class Meta:
+        table_name = "queued"
+        primary_key = CompositeKey("recipient", "priority", "delayed")
+
+
 class Total(Model):
-    """How many of the messages that are kept have ended how: completed, cancelled, expired."""
+    """How many of the messages that are kept have ended how: completed, failed, cancelled, expired."""
 
     status = TextField(primary_key=True)
     messages = IntegerField()
@@ -302,6 +308,7 @@ TABLES = (
     ConvoyResize,
     MachineSample,
     Keeper,
+    Queued,
     Total,
     MetricSeries,
     MetricPoint,

@@ -10,10 +10,10 @@ from typing import Any
 
 from peewee import Database
 
-from squad.store import history, queries, waiting
+from squad.store import choices, history, queries, waiting
 from squad.store.documents import attempt_document, message_document, parsed, tree_document
 from squad.store.history import Happening
-from squad.store.queries import Detail, TreeSummary
+from squad.store.queries import Detail, Filter, MessageRow, TreeSummary
 
 STATUSES = ("queued", "running", "completed", "failed", "cancelled", "expired")
 
@@ -53,6 +53,23 @@ def life(database: Database, text: str, effects: int) -> Life:
         return Life(detail, queries.tree(database, task_id, failed=10), history.about(database, task_id))
 
 
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Dead letters, and how many there are in all that fit."""
+
+    rows: list[MessageRow]
+    total: int
+
+    def document(self) -> dict[str, Any]:
+        return {"dead": [message_document(row) for row in self.rows], "total": self.total}
+
+
+def dead(database: Database, which: Filter, limit: int) -> Dead:
+    """The newest that fit."""
+    with database.atomic():
+        return Dead(queries.messages(database, which, limit), choices.count(database, which))
+
+
 def queues(database: Database) -> dict[str, Any]:
     """How many messages wait for whom, and what is on hold."""
     with database.atomic():
@@ -79,10 +96,11 @@ def queues(database: Database) -> dict[str, Any]:
     return {"agents": agents, **holds.document()}
 
 
-def standing(database: Database) -> dict[str, Any]:
-    """How many messages have each status, and what is on hold."""
+def standing(database: Database, recipient: str | None = None) -> dict[str, Any]:
+    """How many messages (None: of all recipients) have each status, and what is on hold."""
     with database.atomic():
+        counts = queries.totals(database) if recipient is None else queries.totals_of(database, recipient)
         return {
-            "messages": dict.fromkeys(STATUSES, 0) | queries.totals(database),
+            "messages": dict.fromkeys(STATUSES, 0) | counts,
             **waiting.holds(database).document(),
         }

@@ -131,7 +131,7 @@ def _messages(session: Session, after: Place, limits: Limits, rows: int) -> Port
             delete = f"DELETE FROM {table} WHERE {key} {_OF_THEM}"  # noqa: S608 - names of ours
             removed.count(table, connection.execute(delete, (gone,)).rowcount)
         by_status = Counter(status for *_, status in leaving)
-        removed.dead = by_status.pop("failed", 0)
+        removed.dead = by_status["failed"]
         for status, number in by_status.items():
             session.ended.add(status, -number)
         removed.unsent = sum(limits.sent is not None and at >= limits.sent for _, at, _ in leaving)

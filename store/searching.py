@@ -16,7 +16,7 @@ from typing import Any
 from peewee import SQL, Database, Expression, fn
 
 from squad.store.models import Task
-from squad.store.queries import COLUMNS, MessageRow
+from squad.store.queries import COLUMNS, MessageRow, message_rows
 from squad.store.times import iso
 
 _FIRST = 256  # ids in the first window: there may be a megabyte in each row
@@ -98,7 +98,7 @@ def search(  # noqa: PLR0913 - what and how much
 
 def _by_id(database: Database, beginning: str, limit: int) -> Found:
     fits = (Task.task_id >= beginning) & (Task.task_id < beginning + "\U0010ffff")
-    return Found(_rows(database, Task.select(*COLUMNS).where(fits).order_by(Task.task_id.desc()).limit(limit)))
+    return Found(message_rows(database, Task.select(*COLUMNS).where(fits).order_by(Task.task_id.desc()).limit(limit)))
 
 
 def _by_status(database: Database, which: Search, rows: tuple[int, int], limit: int) -> Found:
@@ -106,7 +106,7 @@ def _by_status(database: Database, which: Search, rows: tuple[int, int], limit: 
     inner = Task.select(Task.id).where(SQL(f"status = '{which.status}'"), *which.conditions())  # one of three words
     inner = inner.where(SQL("+id >= ?", [rows[0]]), SQL("+id < ?", [rows[1]]))  # +: not by the table's own order
     query = Task.select(*COLUMNS).where(Task.id.in_(inner.order_by(Task.id.desc()).limit(limit + 1)))
-    return _page(_rows(database, query.order_by(Task.id.desc())), limit)
+    return _page(message_rows(database, query.order_by(Task.id.desc())), limit)
 
 
 def _by_windows(
@@ -125,7 +125,7 @@ def _by_windows(
             return Found(found, top, _arrival(database, top))
         low = max(bottom, top - width)
         query = Task.select(*COLUMNS).where(Task.id < top, Task.id >= low, *conditions)
-        found += _rows(database, query.order_by(Task.id.desc()).limit(limit + 1 - len(found)))
+        found += message_rows(database, query.order_by(Task.id.desc()).limit(limit + 1 - len(found)))
         top = low
         width = min(width * 2, _WIDEST) if before - left() < _QUICK else max(width // 2, _FIRST)
     return _page(found, limit)
@@ -136,8 +136,7 @@ def _page(rows: list[MessageRow], limit: int) -> Found:
 
 
 def _few_wait(database: Database) -> bool:
-    query = f"SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE status = 'queued' LIMIT {_FEW + 1})"  # noqa: S608
-    return bool(_one(database, query) <= _FEW)
+    return bool(_one(database, "SELECT COALESCE(SUM(messages), 0) FROM queued") <= _FEW)
 
 
 def highest(database: Database) -> int:
@@ -165,10 +164,6 @@ def first_since(database: Database, at: float) -> int:
 def _arrival(database: Database, row: int) -> str | None:
     found = _first(database, "SELECT created_at FROM tasks WHERE id >= ? ORDER BY id LIMIT 1", row)
     return None if found is None else str(found[0])
-
-
-def _rows(database: Database, query: Any) -> list[MessageRow]:
-    return [MessageRow(*row) for row in query.tuples().execute(database)]
 
 
 def _first(database: Database, sql: str, *parameters: object) -> Any:

@@ -17,7 +17,7 @@ from squad.store.metrics.journal import Key, Measured, Times, Where
 from squad.store.metrics.summary import Summary
 from squad.store.replies import answer
 from squad.store.rows import NewTask, Outcome, Running
-from squad.store.session import Session
+from squad.store.session import Place, Session
 from squad.store.settlement import Settlement
 from squad.store.times import iso
 
@@ -92,7 +92,7 @@ class Settling:
         self._states: dict[str, tuple[int, str | None]] = {}  # agent -> version, and what is to be written
         self._sends: list[Parameters] = []
         self._sent: dict[str, int] = {}  # likewise, by recipient
-        self._requeued: Counter[str] = Counter()
+        self._requeued: Counter[Place] = Counter()
         self._to_answer: list[int] = []
         self._counted: list[Key] = []
         self._handled: dict[Where, Times] = {}
@@ -159,8 +159,8 @@ class Settling:
                 insert(self._session, self._sends)
             for status, number in Counter(status for _, _, status in self._done.ended).items():
                 self._session.ended.add(status, number)
-            for recipient, number in self._requeued.items():
-                self._session.depths.add(recipient, number)
+            for place, number in self._requeued.items():
+                self._session.queue(place, number)
             if self._to_answer:
                 answer(self._session, self._to_answer, self._now, self._done)
             self._write_metrics()
@@ -290,7 +290,7 @@ class Settling:
         self._requeue(leased, until)
 
     def _requeue(self, leased: Leased, until: float | None) -> None:
-        self._requeued[leased.recipient] += 1
+        self._requeued[leased.recipient, leased.priority, until is not None] += 1
         self._done.queued(leased.recipient, until)
         self._done.due(leased.expires_at)
 

@@ -1,23 +1,23 @@
 """How the squad's work stands at this moment, in numbers: what is read once a second while somebody looks on.
 
-Indexes and totals are all that it reads. What it costs grows with the messages that wait, and with nothing else.
+Indexes and kept counts are all that it reads: what it costs does not grow with what waits, nor with what has ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from peewee import Database
 
 from squad.store import alerts, queries, waiting
 from squad.store.alerts import Incident
+from squad.store.database import fetch
 from squad.store.holds import Holds
 from squad.store.queries import Depth
 from squad.store.searching import first_since, highest
-from squad.store.times import iso
+from squad.store.times import iso, seconds
 
 _MINUTE = 60.0
 _MOST_ENDS = 3000  # looked at for a rate; a squad that is busier has its rate from less than a minute
@@ -67,7 +67,6 @@ _DIED = """
     WHERE completed_at >= ?
 """
 _RUNNING = "SELECT recipient, COUNT(*) FROM tasks WHERE status = 'running' GROUP BY recipient"
-_FAILED = "SELECT COUNT(*) FROM tasks WHERE status = 'failed'"
 _SAMPLE = """
     SELECT at, cpu_percent, memory_percent, available_bytes, processes, throttle_seconds
     FROM machine_samples ORDER BY id DESC LIMIT 1
@@ -78,14 +77,13 @@ def standing(database: Database, now: float) -> Standing:
     """As the last commit has it. ``now`` is in seconds since the epoch."""
     with database.atomic():  # one snapshot for all the questions
         depths = {depth.agent: depth for depth in queries.queue_depth(database)}
-        running = {agent: int(count) for agent, count in _rows(database, _RUNNING)}
-        first = {agent: row[0][0] for agent in depths if (row := _rows(database, _NEXT, agent))}
-        samples = _rows(database, _SAMPLE)
+        running = {agent: int(count) for agent, count in fetch(database, _RUNNING)}
+        first = {agent: row[0][0] for agent in depths if (row := fetch(database, _NEXT, agent))}
+        samples = fetch(database, _SAMPLE)
         totals = {
             "queued": sum(depth.queued for depth in depths.values()),
             "running": sum(running.values()),
-            "failed": int(_rows(database, _FAILED)[0][0]),
-            **{status: int(count) for status, count in _rows(database, "SELECT status, messages FROM totals")},
+            **{status: int(count) for status, count in fetch(database, "SELECT status, messages FROM totals")},
         }
         return Standing(
             totals=totals,
@@ -94,7 +92,7 @@ def standing(database: Database, now: float) -> Standing:
             first=first,
             arrived_per_minute=float(highest(database) + 1 - first_since(database, now - _MINUTE)),
             ended_per_minute=_ended(database, now),
-            died_last_hour=int(_rows(database, _DIED, _MOST_DEAD, iso(now - 3600))[0][0]),
+            died_last_hour=int(fetch(database, _DIED, _MOST_DEAD, iso(now - 3600))[0][0]),
             holds=waiting.holds(database),
             firing=alerts.firing(database),
             sample=Sample(*samples[0]) if samples else None,
@@ -102,13 +100,8 @@ def standing(database: Database, now: float) -> Standing:
 
 
 def _ended(database: Database, now: float) -> float:
-    count, earliest = _rows(database, _ENDED, iso(now - _MINUTE), _MOST_ENDS)[0]
+    count, earliest = fetch(database, _ENDED, iso(now - _MINUTE), _MOST_ENDS)[0]
     if count < _MOST_ENDS:
         return float(count)
-    seconds = max(now - datetime.fromisoformat(earliest).timestamp(), 0.1)
-    return float(count) * _MINUTE / seconds
-
-
-def _rows(database: Database, sql: str, *parameters: object) -> list[Any]:
-    found: list[Any] = database.execute_sql(sql, parameters).fetchall()  # type: ignore[no-untyped-call]
-    return found
+    passed = max(now - seconds(earliest), 0.1)
+    return float(count) * _MINUTE / passed

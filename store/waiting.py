@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from peewee import Database
 
 from squad.store import queries
+from squad.store.database import fetch
 from squad.store.holds import KEY, Holds
 from squad.store.models import Keeper
 from squad.store.queries import AttemptRow, MessageRow
-from squad.store.times import iso
+from squad.store.times import iso, seconds
 
 _MINUTES = 5  # of the past from which the rate is taken
 _MOST = 20_000  # ends that are looked at; a squad that is busier has its rate from less of the past
@@ -54,9 +54,7 @@ _CLAIMED = """
     SELECT task_id, type, lease_owner, claimed_at, fence, cancelling FROM tasks
     WHERE status = 'running' AND recipient = ? ORDER BY claimed_at, id
 """
-_HIGHER = """
-    SELECT COUNT(*) FROM tasks WHERE status = 'queued' AND recipient = ? AND not_before IS NULL AND priority < ?
-"""
+_HIGHER = "SELECT COALESCE(SUM(messages), 0) FROM queued WHERE recipient = ? AND delayed = 0 AND priority < ?"
 _OLDER = """
     SELECT COUNT(*) FROM tasks
     WHERE status = 'queued' AND recipient = ? AND not_before IS NULL AND priority = ? AND id < ?
@@ -75,9 +73,9 @@ def look(database: Database, text: str, now: float) -> Waiting:
         detail = queries.message(database, text, children=0)
         message = detail.message
         name = message.recipient
-        claimed = [Claimed(*row) for row in _rows(database, _CLAIMED, name)]
-        per_minute, seconds = _rate(database, name, now)
-        (fence,) = _rows(database, "SELECT fence FROM tasks WHERE id = ?", message.row)[0]
+        claimed = [Claimed(*row) for row in fetch(database, _CLAIMED, name)]
+        per_minute, over = _rate(database, name, now)
+        (fence,) = fetch(database, "SELECT fence FROM tasks WHERE id = ?", message.row)[0]
         return Waiting(
             message=message,
             result=detail.result,
@@ -86,7 +84,7 @@ def look(database: Database, text: str, now: float) -> Waiting:
             ahead=_ahead(database, message) if message.status == "queued" else 0,
             claimed=claimed,
             per_minute=per_minute,
-            seconds=seconds,
+            seconds=over,
             fence=int(fence),
             holds=holds(database),
         )
@@ -99,21 +97,15 @@ def holds(database: Database) -> Holds:
 
 
 def _ahead(database: Database, message: MessageRow) -> int:
-    higher = _rows(database, _HIGHER, message.recipient, message.priority)[0][0]
-    older = _rows(database, _OLDER, message.recipient, message.priority, message.row)[0][0]
+    higher = fetch(database, _HIGHER, message.recipient, message.priority)[0][0]
+    older = fetch(database, _OLDER, message.recipient, message.priority, message.row)[0][0]
     return int(higher + older)
 
 
 def _rate(database: Database, recipient: str, now: float) -> tuple[float | None, float]:
     """How many end a minute, and over how many seconds that was measured: since the first end of the last minutes."""
-    count, first = _rows(database, _ENDED, iso(now - _MINUTES * 60), _MOST, recipient)[0]
+    count, first = fetch(database, _ENDED, iso(now - _MINUTES * 60), _MOST, recipient)[0]
     if not count:
         return None, _MINUTES * 60.0
-    since = now - datetime.fromisoformat(first).timestamp()
-    seconds = max(since, 60.0 if count < _FEW else 1.0)
-    return count * 60 / seconds, seconds
-
-
-def _rows(database: Database, sql: str, *parameters: object) -> list[Any]:
-    found: list[Any] = database.execute_sql(sql, parameters).fetchall()  # type: ignore[no-untyped-call]
-    return found
+    passed = max(now - seconds(first), 60.0 if count < _FEW else 1.0)
+    return count * 60 / passed, passed

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -43,7 +44,7 @@ Question = TypeVar("Question", bound=Callable[..., Any])
 _DUE = """
     UPDATE tasks INDEXED BY tasks_delayed SET ready_at = not_before, not_before = NULL
     WHERE status = 'queued' AND not_before IS NOT NULL AND not_before <= ?
-    RETURNING recipient
+    RETURNING recipient, priority
 """
 _NEXT_DUE = (
     """
@@ -247,7 +248,9 @@ class Writer:
         self._must_be_open()
         done = Settlement()
         ends.expire(self._session, now, done)
-        done.woken.update(row[0] for row in self._connection.execute(_DUE, (now,)).fetchall())
+        for (recipient, priority), number in Counter(self._connection.execute(_DUE, (now,)).fetchall()).items():
+            self._session.delay(recipient, priority, -number)
+            done.woken.add(recipient)
         replies.time_out(self._session, now, done)
         done.next_due = self.next_due()
         return done

@@ -55,14 +55,6 @@ def abandoned(connection: sqlite3.Connection, now: float, keep: float) -> bool:
     return connection.execute(_ABANDONED, (now - keep - STEPS[-1],)).rowcount > 0
 
 
-def aged(connection: sqlite3.Connection, now: float, keep: float) -> int:
-    """How many points are older than ``keep`` seconds: those that are removed next."""
-    found = connection.execute(
-        "SELECT COUNT(*) FROM metric_points WHERE step = ? AND start < ?", (STEPS[-1], now - keep)
-    ).fetchone()
-    return int(found[0])
-
-
 def _fold(connection: sqlite3.Connection, fine: int, coarse: int, slot: int) -> None:
     """The first series of a slot, which has points."""
     starts = range(slot, slot + coarse, fine)

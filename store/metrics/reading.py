@@ -13,9 +13,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from squad.metrics import Kind
+from squad.store.database import fetch
 from squad.store.metrics.histogram import Histogram
 from squad.store.metrics.steps import STEPS
 from squad.store.metrics.summary import Summary
@@ -45,7 +46,7 @@ class Series:
 
 def known(database: Database, name: str | None = None, agent: str | None = None) -> list[Series]:
     """The series that there are, by name, agent and type."""
-    rows = _rows(
+    rows = fetch(
         database,
         "SELECT id, name, agent, type, kind, count, sum, buckets, last, updated_at FROM metric_series"
         " WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR agent = ?2) ORDER BY name, agent, type",
@@ -114,7 +115,7 @@ def line(  # noqa: PLR0913 - likewise
 
 def _series(database: Database, name: str, agent: str | None, kind: str | None) -> dict[int, tuple[Kind, str, str]]:
     """By id: kind, agent and type."""
-    rows = _rows(
+    rows = fetch(
         database,
         "SELECT id, kind, agent, type FROM metric_series"
         " WHERE name = ?1 AND (?2 IS NULL OR agent = ?2) AND (?3 IS NULL OR type = ?3)",
@@ -151,16 +152,16 @@ def _points(
     wanted = json.dumps(sorted(series))
     for step in reversed(STEPS):
         if len(series) > _FEW:
-            rows = _rows(database, _SCAN, step, since - step, until, wanted)
+            rows = fetch(database, _SCAN, step, since - step, until, wanted)
         else:
-            first, last = _rows(
+            first, last = fetch(
                 database,
                 "SELECT MIN(start), MAX(start) FROM metric_points WHERE step = ? AND start > ? AND start < ?",
                 step,
                 since - step,
                 until,
             )[0]
-            rows = [] if first is None else _rows(database, _SEEK, step, first, last + 1, wanted)
+            rows = [] if first is None else fetch(database, _SEEK, step, first, last + 1, wanted)
         for _, start, row, *values in rows:
             yield step, start, row, Summary.from_row(series[row][0], values)
 
@@ -170,8 +171,3 @@ def _covered(points: Iterable[tuple[int, int]], since: float, until: float) -> f
     future does not count: a point that is not over ends with ``until``."""
     first = min((start for _, start in points), default=since)
     return until - min(first, since)
-
-
-def _rows(database: Database, sql: str, *parameters: object) -> list[Any]:
-    found: list[Any] = database.execute_sql(sql, parameters).fetchall()  # type: ignore[no-untyped-call]
-    return found

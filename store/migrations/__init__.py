@@ -27,6 +27,7 @@ from squad.store.migrations import (
     m0008_archive,
     m0009_metrics,
     m0010_alerts,
+    m0011_queued,
 )
 from squad.store.times import iso
 
@@ -43,6 +44,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0008_archive.up,
     m0009_metrics.up,
     m0010_alerts.up,
+    m0011_queued.up,
 )
 
 _TABLE = """

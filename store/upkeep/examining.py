@@ -33,6 +33,19 @@ _TOTALS = (
     ' squad stop; sqlite3 {path} "UPDATE totals SET messages ='
     ' (SELECT COUNT(*) FROM tasks WHERE tasks.status = totals.status)"'
 )
+_QUEUED = """
+    SELECT recipient, SUM(kept), SUM(there) FROM (
+        SELECT recipient, priority, delayed, messages AS kept, 0 AS there FROM queued
+        UNION ALL
+        SELECT recipient, priority, not_before IS NOT NULL, 0, COUNT(*) FROM tasks INDEXED BY tasks_queued
+        WHERE status = 'queued' GROUP BY 1, 2, 3
+    ) GROUP BY recipient, priority, delayed HAVING SUM(kept) != SUM(there)
+"""
+_COUNT_QUEUED = (
+    "only what squad queue counts, and how many its mailbox takes, is wrong by that, no message; it is right again"
+    ' after: squad stop; sqlite3 {path} "DELETE FROM queued; INSERT INTO queued SELECT recipient, priority,'
+    " not_before IS NOT NULL, COUNT(*) FROM tasks WHERE status = 'queued' GROUP BY 1, 2, 3\""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +137,13 @@ def _contents(connection: sqlite3.Connection, path: Path, full: bool, messages: 
             examples = tuple(str(row[0]) for row in connection.execute(sql))
             yield Fault(rule.name, f"{_counted(number)} {rule.what}", rule.todo, examples)
     totals = dict(connection.execute("SELECT status, messages FROM totals"))
-    for status in ("completed", "cancelled", "expired"):
+    for status in ("completed", "failed", "cancelled", "expired"):
         if totals.get(status) != messages[status]:
             what = f"the totals say {totals.get(status)} messages {status}, and there are {messages[status]:,}"
             yield Fault("totals", what, _TOTALS.format(path=path))
+    for recipient, kept, there in connection.execute(_QUEUED).fetchmany(_EXAMPLES):
+        what = f"{kept:,} messages of one priority are said to wait for {recipient}, and there are {there:,}"
+        yield Fault("totals", what, _COUNT_QUEUED.format(path=path), (recipient,))
     for name, sql, todo in ELSEWHERE:
         for about, why in connection.execute(sql).fetchmany(_EXAMPLES):
             yield Fault(name, f"{about} {why}", todo, (str(about),))

@@ -46,7 +46,7 @@ def work(path: Path, synchronous: Synchronous, group: int, agents: int, seconds:
     held: list[Batch] = []
     with closing(Writer(path, StoreConfig(synchronous=synchronous))) as writer:
         began, used = time.perf_counter(), time.thread_time()
-        while time.perf_counter() - began < seconds:
+        while not done or time.perf_counter() - began < seconds:  # until one round's messages have ended, at least
             now = time.time()
             rows = [NewTask(new_id(), "bench", names[n % agents], "work", PAYLOAD) for n in range(group)]
             with writer.transaction():

@@ -133,6 +133,7 @@ def measure(folder: Path, rows: int, rate: float, rounds: int, seconds: float) -
                     began = time.monotonic()
                     load.phase = phase
                     acts[phase]()
+                    eventually(lambda phase=phase: load.sent.get(phase), f"a message in {phase}")  # type: ignore[misc]
                     load.phase = "between"
                     lasted[phase] += time.monotonic() - began
         last = load.sent["between"][-1] if "between" in load.sent else load.sent[PHASES[-1]][-1]

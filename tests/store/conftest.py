@@ -61,6 +61,6 @@ def squad(writer: Writer) -> Squad:
 
 
 @pytest.fixture
-def database(path: Path, squad: Squad) -> Iterator[Database]:
+def database(path: Path, writer: Writer) -> Iterator[Database]:
     with open_reader(path) as pool, pool.connection() as connection:
         yield connection

@@ -33,7 +33,7 @@ class Old(NamedTuple):
 
 
 def fill(path: Path, messages: Sequence[Old], payload: str = "{}") -> list[str]:
-    """Put these into a database that a Writer has made, with totals as they are then. Their ids."""
+    """Put these into a database that a Writer has made, with the counts as they are then. Their ids."""
     ids: list[str] = []
     roots: list[str] = []
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -51,6 +51,11 @@ def fill(path: Path, messages: Sequence[Old], payload: str = "{}") -> list[str]:
                 connection.execute(_ATTEMPT, (row, at))
         connection.execute(
             "UPDATE totals SET messages = (SELECT COUNT(*) FROM tasks WHERE tasks.status = totals.status)"
+        )
+        connection.execute("DELETE FROM queued")
+        connection.execute(
+            "INSERT INTO queued SELECT recipient, priority, not_before IS NOT NULL, COUNT(*) FROM tasks"
+            " WHERE status = 'queued' GROUP BY 1, 2, 3"
         )
         connection.execute("COMMIT")
     return ids

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ import pytest
 from peewee import Database
 
 from squad.store import bottlenecks
-from squad.store.database import open_reader
 from squad.store.rows import NewTask, Outcome
 from squad.store.writer import Writer
 from tests.cli.a_meter import a_busy_squad
@@ -19,12 +18,6 @@ from tests.store.test_plans import plan
 
 NOW = 1_780_000_000.0
 Handled = Callable[..., str]
-
-
-@pytest.fixture
-def database(writer: Writer, path: Path) -> Iterator[Database]:
-    with open_reader(path) as pool, pool.connection() as connection:
-        yield connection
 
 
 @pytest.fixture

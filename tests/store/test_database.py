@@ -25,7 +25,7 @@ from squad.store.writer import Writer
 Make = Callable[..., NewTask]
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -48,11 +48,11 @@ class Holder(threading.Thread):
     def run(self) -> None:
         with self._pool.connection():
             self.holds.set()
-            self.let_go.wait(30)
+            self.let_go.wait(120)
 
     def __enter__(self) -> Holder:
         self.start()
-        assert self.holds.wait(10)
+        assert self.holds.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,7 +112,7 @@ def test_a_wait_ends_when_a_connection_is_free(writer: Writer, path: Path) -> No
             future: Future[int] = threads.submit(count)
             until(lambda: pool.stats().waiting == 1)
             assert not future.done()
-        assert future.result(10) == 0
+        assert future.result(60) == 0
         assert (pool.stats().waiting, pool.stats().timeouts, pool.stats().opened) == (0, 0, 1)
 
 
@@ -144,7 +144,7 @@ def test_those_who_wait_are_bounded(writer: Writer, path: Path, caplog: pytest.L
             with pytest.raises(BackpressureError, match="5 threads wait already"):
                 take()
         for future in taken:
-            future.result(10)
+            future.result(60)
         assert (pool.stats().refused, pool.stats().timeouts) == (1, 0)
 
 
@@ -153,7 +153,7 @@ def test_a_crowd_is_warned_of_once_and_again_when_it_had_gone(
 ) -> None:
     def take(let_go: threading.Event) -> None:
         with pool.connection():
-            let_go.wait(30)
+            let_go.wait(120)
 
     def come(threads: int) -> None:
         waiting = pool.stats().waiting
@@ -173,7 +173,7 @@ def test_a_crowd_is_warned_of_once_and_again_when_it_had_gone(
         for event, _ in events:
             event.set()
         for _, held in events:
-            held.result(10)
+            held.result(60)
         events.clear()
         with Holder(pool):
             come(7)
@@ -275,7 +275,7 @@ def test_readers_see_whole_transactions_while_it_is_written(writer: Writer, path
         finally:
             stop.set()
         for reader in readers:
-            seen = reader.result(10)
+            seen = reader.result(60)
             assert (seen[0], seen[-1]) == (0, 2000)
             assert seen == sorted(seen)
             assert all(count % 10 == 0 for count in seen)
@@ -300,7 +300,7 @@ def test_the_configured_bounds_are_those_that_are_kept(writer: Writer, path: Pat
             assert (stats.size, stats.most_waiting, stats.in_use, stats.idle) == (20, 100, 20, 0)
             assert (stats.crowded, stats.refused, stats.timeouts) == (1, 1, 0)
         for future in waiting:
-            future.result(30)
+            future.result(60)
         stats = pool.stats()
         assert (stats.in_use, stats.idle, stats.waiting, stats.opened) == (0, 20, 0, 20)
 
@@ -308,10 +308,13 @@ def test_the_configured_bounds_are_those_that_are_kept(writer: Writer, path: Pat
 def test_under_stress_nothing_is_lost_of_the_pool(writer: Writer, path: Path, task: Make) -> None:
     """Many threads read while connections break under them and somebody writes."""
     most: list[int] = []
+    crowded = threading.Event()
 
     def read(thread: int) -> tuple[int, int]:
         refused = spoilt = 0
         for turn in range(40):
+            if turn == 1:
+                crowded.wait(60)
             try:
                 with pool.connection() as database, pool.connection() as same:
                     assert same is database
@@ -327,8 +330,15 @@ def test_under_stress_nothing_is_lost_of_the_pool(writer: Writer, path: Path, ta
                 assert "closed database" in str(error)
         return refused, spoilt
 
-    with pool_of(path, size=4, wait=20, waiting=8) as pool, ThreadPoolExecutor(24) as threads:
-        readers = [threads.submit(read, thread) for thread in range(24)]
+    with pool_of(path, size=4, wait=120, waiting=8) as pool, ThreadPoolExecutor(24) as threads:
+        with contextlib.ExitStack() as held:  # in the first turn there are more than there is room for, for certain
+            for _ in range(3):
+                held.enter_context(Holder(pool))
+            with Holder(pool):
+                readers = [threads.submit(read, thread) for thread in range(24)]
+                until(lambda: (pool.stats().waiting, pool.stats().refused) == (8, 16))
+            until(lambda: bool(most))
+        crowded.set()
         while not all(reader.done() for reader in readers):
             with writer.transaction():
                 writer.submit([task()], 1.0)

@@ -25,6 +25,11 @@ def policy(recipient: str, kind: str, attempts: int) -> float | None:
 
 
 def counted(sql: Sql) -> dict[str, int]:
+    kept = sql("SELECT recipient, priority, delayed, messages FROM queued WHERE messages != 0 ORDER BY 1, 2, 3")
+    assert kept == sql(
+        "SELECT recipient, priority, not_before IS NOT NULL, COUNT(*) FROM tasks WHERE status = 'queued'"
+        " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
     return dict(sql("SELECT agent, queued_tasks FROM queue_depth"))
 
 
@@ -54,7 +59,17 @@ def test_what_is_undone_is_not_counted(writer: Writer, task: Make, sql: Sql) -> 
     assert writer.depths == counted(sql) == {"a": 1}
 
 
-def test_a_restart_counts_the_rows(writer: Writer, task: Make, path: Path, config: StoreConfig) -> None:
+def test_what_comes_and_is_handed_out_at_once_is_not_written(writer: Writer, task: Make, sql: Sql) -> None:
+    with writer.transaction():
+        writer.submit([task("a"), task("b")], NOW)
+        singly.claim(writer, "a", "a/1", 1, NOW)
+    assert sql("SELECT recipient, priority, delayed, messages FROM queued") == [("b", 5, 0, 1)]
+    with writer.transaction():
+        singly.claim(writer, "b", "b/1", 1, NOW)
+    assert counted(sql) == writer.depths == {}
+
+
+def test_a_restart_knows_the_depths(writer: Writer, task: Make, path: Path, config: StoreConfig) -> None:
     with writer.transaction():
         writer.submit([task("a"), task("a", not_before=NOW + 9), task("b"), task("c")], NOW)
         singly.claim(writer, "b", "b/1", 1, NOW)

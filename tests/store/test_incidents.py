@@ -130,6 +130,17 @@ def test_an_acknowledgement_ends_reminders_and_is_kept(
         ordered(Ack((alert, new_id()), "ann", ""))
 
 
+def test_the_end_is_for_those_who_were_told_of_the_alarm(made: Any, task: Callable[..., NewTask]) -> None:
+    silent, loud, late = new_id(), new_id(), new_id()
+    made(
+        change("fire", silent, told=False), change("fire", loud, agent="b"), change("fire", late, agent="c", told=False)
+    )
+    end, other = task(), task()
+    assert made(change("clear", silent, (task(),))) == []
+    assert made(change("clear", loud, (end,))) == [end.task_id]
+    assert made(change("tell", late), change("clear", late, (other,))) == [other.task_id]  # not told before they came
+
+
 def test_silences_last_for_their_time_or_until_they_are_ended(ordered: Any, read: Any) -> None:
     rule, agent, both = new_id(), new_id(), new_id()
     assert ordered(NewSilence(rule, "queue_depth", None, 60, "ann", "known")) == (rule,)

@@ -62,7 +62,7 @@ def write_and_kill(path: Path, synchronous: str, rounds: int) -> set[str]:
         listener.start()
         assert enough.wait(60)
         process.kill()
-        listener.join(10)  # what is still in the pipe was acknowledged as well
+        listener.join(60)  # what is still in the pipe was acknowledged as well
     return set(said)
 
 

@@ -271,6 +271,12 @@ class Life(RuleBasedStateMachine):
         assert self.writer.depths == {to: number for to, number in waiting.items() if number}
         counted = "SELECT status, (SELECT COUNT(*) FROM tasks WHERE tasks.status = totals.status) FROM totals"
         assert self.ask("SELECT status, messages FROM totals") == self.ask(counted)
+        counted = """
+            SELECT recipient, priority, not_before IS NOT NULL, COUNT(*) FROM tasks WHERE status = 'queued'
+            GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        """
+        kept = "SELECT recipient, priority, delayed, messages FROM queued WHERE messages != 0 ORDER BY 1, 2, 3"
+        assert self.ask(kept) == self.ask(counted)
 
     def learn_replies(self) -> None:
         """The store makes the ids of replies: each must be one that the model expects, and none may be missing."""

@@ -58,7 +58,7 @@ def test_only_one_process_has_it(path: Path) -> None:
 def test_it_is_free_as_soon_as_its_holder_is_killed(path: Path) -> None:
     with hold(path) as process:
         process.kill()
-        lock = acquire(path, 10)
+        lock = acquire(path, 60)
     assert int(path.read_text()) == os.getpid()
     lock.release()
 

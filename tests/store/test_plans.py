@@ -8,7 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from squad.store import claiming, ends, leases, over, queries, replies, retention, session, settling, writer
+from squad.store import (
+    claiming,
+    ends,
+    history,
+    leases,
+    over,
+    queries,
+    queued,
+    replies,
+    retention,
+    session,
+    settling,
+    watching,
+    writer,
+)
 from squad.store.database import open_reader
 from squad.store.writer import Writer
 
@@ -43,17 +57,19 @@ BY_ROW = (
         (replies._TIMED_OUT, "SEARCH tasks USING INDEX tasks_reply_due (reply_due>? AND reply_due<?)"),
         (replies._ASKED, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
         (settling._ATTEMPT, "SEARCH attempts USING INDEX attempts_task (task_row=?)"),
-        (session._QUEUED, "SEARCH tasks USING COVERING INDEX tasks_queued (status=?)"),
+        (session._DEPTHS, "SCAN queued"),
         (over.OPEN_TREE, "SEARCH tasks USING INDEX tasks_open (root_id=?)"),
         *((statement, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)") for statement in BY_ROW),
         (retention.OVER, "SEARCH tasks_archive USING COVERING INDEX tasks_archive_ended (completed_at<?)"),
         (leases.OF_WORKER, "SEARCH tasks USING INDEX tasks_running (status=? AND lease_owner=?)"),
         (leases.OF_ROW, "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
         (settling.COMPLETE.text(4), "SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"),
-        (session._ADD, "SEARCH totals USING PRIMARY KEY (status=?)"),
-        (queries._TOTALS, "SEARCH tasks USING COVERING INDEX tasks_failed (status=?)"),
-        (queries._READY_COUNTS, "SEARCH tasks USING COVERING INDEX tasks_queued (status=?)"),
-        ("SELECT * FROM queue_depth", "SEARCH tasks USING COVERING INDEX tasks_queued (status=?)"),
+        (session._END, "SEARCH totals USING PRIMARY KEY (status=?)"),
+        (queries._TOTALS, "SEARCH tasks USING COVERING INDEX tasks_running (status=?)"),
+        (queries._READY_COUNTS, "SCAN queued"),
+        (watching._READY, "SEARCH queued USING PRIMARY KEY (recipient=?)"),
+        ("SELECT * FROM queue_depth", "SCAN queued"),
+        (history._ENDS_SINCE, "SEARCH tasks USING COVERING INDEX tasks_ended (completed_at>?)"),
         ("SELECT task_id FROM tasks WHERE recipient = ? AND key = ?", "INDEX tasks_key (recipient=? AND key=?)"),
     ],
 )
@@ -82,6 +98,16 @@ def test_the_oldest_are_found_without_sorting_a_mailbox(path: Path, writer: Writ
     exactly = "tasks_queued (status=? AND recipient=? AND not_before=? AND priority=?)"
     assert found.count(exactly) == 10
     assert found.count("SEARCH tasks") == 11
+    assert "SCAN tasks" not in found
+
+
+def test_the_newest_that_wait_are_found_without_sorting_all(path: Path, writer: Writer) -> None:
+    """What is sorted are the newest of each place, and what is delayed."""
+    with closing(sqlite3.connect(path)) as connection:
+        found = plan(connection, queued.NEWEST, None, 9, 9)
+    exactly = "tasks_queued (status=? AND recipient=? AND not_before=? AND priority=? AND rowid<?)"
+    assert found.count(exactly) == 2
+    assert "tasks_queued (status=? AND recipient=? AND not_before>?)" in found
     assert "SCAN tasks" not in found
 
 

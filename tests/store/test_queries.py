@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from peewee import Database
 
 from squad.errors import UsageError
-from squad.store import choices, queries
+from squad.store import choices, queries, queued
 from squad.store.database import open_reader
 from squad.store.queries import Filter
 from squad.store.rows import NewTask, Outcome
@@ -182,18 +185,40 @@ def test_depths_and_counts(database: Database) -> None:
     assert queries.totals(database) == {"queued": 3, "completed": 1, "failed": 1}
 
 
+def test_the_newest_of_many_that_wait(
+    path: Path, writer: Writer, task: Make, sql: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many wait, and wherever: those that sorting all of them would give."""
+    monkeypatch.setattr(queued, "_SORTED", 0)
+    chance = random.Random(7)  # noqa: S311 - for choosing only
+    with writer.transaction():
+        for _ in range(300):
+            delay = chance.choice((None, None, None, NOW + chance.randrange(1, 90)))
+            rows = [task(chance.choice("abc"), priority=chance.choice((1, 5, 5, 9)), not_before=delay)]
+            writer.submit(rows, NOW)
+        singly.claim(writer, "b", "b/1", 20, NOW)
+        writer.due(NOW + 30)
+    with open_reader(path) as pool, pool.connection() as database:
+        for agent, before, limit in product((None, "a", "x"), (None, 100, 1), (1, 7, 60, 1000)):
+            expected = sql(
+                "SELECT id FROM tasks WHERE status = 'queued' AND recipient = COALESCE(?1, recipient)"
+                " AND id < COALESCE(?2, 1000) ORDER BY id DESC LIMIT ?3",
+                agent, before, limit,
+            )  # fmt: skip
+            which = Filter(status="queued", agent=agent)
+            found = queries.messages(database, which, limit, before)
+            assert [message.row for message in found] == [row for (row,) in expected]
+            assert queued.are_many(database, agent, limit) is (agent != "x")
+
+
 def test_running_messages_are_open(database: Database, writer: Writer) -> None:
     with writer.transaction():
         singly.claim(writer, "reporter", "reporter/1", 1, NOW)
     assert queries.open_counts(database) == {"checker": (1, 0), "reporter": (0, 1)}
 
 
-def test_resizes_events_and_keeper(database: Database) -> None:
+def test_resizes_and_keeper(database: Database) -> None:
     at = "2027-01-15T08:00:00.000Z"
     assert queries.resizes(database, "checker") == [queries.ResizeRow(at, "checker", 2, 4, "queue", "{}")]
     assert [resize.convoy for resize in queries.resizes(database)] == ["other", "checker"]
-    assert [event.detail for event in queries.events(database, limit=2)] == ["3", "4"]
-    last = queries.events(database, limit=1)[0]
-    assert last == queries.EventRow(5, at, "crash", "scanner", "4")
-    assert queries.events(database, after=last.row) == []
     assert queries.keeper(database) == {"pinned": queries.Kept('{"checker": 4}', at)}

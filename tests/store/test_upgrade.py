@@ -74,7 +74,13 @@ def test_every_row_is_kept(version_1: Path, sql: Sql) -> None:
     assert set(sql(f"SELECT {added} FROM tasks")) == {(None,) * 5}  # noqa: S608
     assert sql("SELECT task_row, number FROM attempts WHERE final") == [(4, 2), (5, 1)]
     assert sql("SELECT version FROM schema_version") == [(number + 1,) for number in range(len(migrations.MIGRATIONS))]
-    assert sql("SELECT status, messages FROM totals") == [("cancelled", 0), ("completed", 1), ("expired", 0)]
+    assert sql("SELECT status, messages FROM totals") == [
+        ("cancelled", 0),
+        ("completed", 1),
+        ("expired", 0),
+        ("failed", 2),
+    ]
+    assert sql("SELECT * FROM queued") == [("a", 1, 0, 1), ("a", 6, 1, 1)]
     assert sql("PRAGMA integrity_check") == [("ok",)]
     assert sql("PRAGMA foreign_key_check") == []
     assert sql("SELECT agent, queued_tasks FROM queue_depth") == [("a", 2)]
@@ -123,7 +129,12 @@ def test_what_has_ended_in_version_2_is_counted(version_1: Path, sql: Sql) -> No
         for wrong in ("done", None):  # seen by the connection that changed the check, too
             with pytest.raises(sqlite3.IntegrityError):
                 raw.execute("UPDATE tasks SET status = ? WHERE id = 1", (wrong,))
-    assert sql("SELECT status, messages FROM totals") == [("cancelled", 0), ("completed", 1), ("expired", 3)]
+    assert sql("SELECT status, messages FROM totals") == [
+        ("cancelled", 0),
+        ("completed", 1),
+        ("expired", 3),
+        ("failed", 1),
+    ]
     ((table,),) = sql("SELECT sql FROM sqlite_schema WHERE name = 'tasks'")
     assert "status IN" not in table
     assert "status = 'expired')" in table

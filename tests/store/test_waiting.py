@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from peewee import Database
 
 from squad.errors import UsageError
 from squad.store import waiting
-from squad.store.database import open_reader
 from squad.store.holds import KEY, Holds, Pause
 from squad.store.rows import NewTask, Outcome
 from squad.store.writer import Writer
@@ -20,12 +19,6 @@ from tests.store import singly
 
 NOW = 1_800_000_000.0
 Make = Callable[..., NewTask]
-
-
-@pytest.fixture
-def database(writer: Writer, path: Path) -> Iterator[Database]:
-    with open_reader(path) as pool, pool.connection() as connection:
-        yield connection
 
 
 def test_the_place_in_the_queue(writer: Writer, database: Database, task: Make) -> None:
@@ -95,7 +88,7 @@ def test_one_that_is_not_there(database: Database) -> None:
 @pytest.mark.parametrize(
     ("statement", "found_by"),
     [
-        (waiting._HIGHER, "SEARCH tasks USING COVERING INDEX tasks_queued"),
+        (waiting._HIGHER, "SEARCH queued USING PRIMARY KEY (recipient=? AND priority<?)"),
         (waiting._OLDER, "SEARCH tasks USING COVERING INDEX tasks_queued"),
         (waiting._CLAIMED, "SEARCH tasks USING INDEX tasks_running (status=?)"),
         (waiting._ENDED, "SEARCH tasks USING INDEX tasks_ended (completed_at>?)"),

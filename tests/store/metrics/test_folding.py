@@ -5,7 +5,7 @@ from __future__ import annotations
 from peewee import Database
 
 from squad.store import metrics
-from squad.store.metrics import Summary, folding
+from squad.store.metrics import Summary
 from squad.store.metrics.journal import Measured
 from squad.store.writer import Writer
 from tests.store.metrics.conftest import HOUR, NOW, Fill
@@ -70,10 +70,7 @@ def test_what_comes_late_is_added(writer: Writer, database: Database, fill: Fill
 def test_what_is_too_old_goes(writer: Writer, database: Database, fill: Fill) -> None:
     fill("completed", "counter", {(3600, NOW + HOUR * n): Summary.counted(1) for n in range(1200)})
     now = NOW + 1200 * HOUR
-    connection = database.connection()
-    assert folding.aged(connection, now, 20 * DAY) == 720
     assert fold(writer, now, 20 * DAY) == 2
-    assert folding.aged(connection, now, 20 * DAY) == 0
     assert steps(database) == {3600: 480}
 
 

@@ -36,12 +36,6 @@ def clock() -> MovedClock:
 
 
 @pytest.fixture
-def writer(path: Path) -> Iterator[Writer]:
-    with closing(Writer(path, StoreConfig())) as opened:
-        yield opened
-
-
-@pytest.fixture
 def sql(path: Path, writer: Writer) -> Iterator[Sql]:
     with closing(sqlite3.connect(path)) as connection:
         yield lambda statement, *values: connection.execute(statement, values).fetchall()

@@ -42,6 +42,10 @@ def test_a_sound_one_with_its_writer_and_without(upkeep: Upkeep, story: Story, f
         ("trees", "UPDATE tasks SET root_id = task_id WHERE parent_id IS NOT NULL"),
         ("totals", "UPDATE totals SET messages = 7 WHERE status = 'completed'"),
         ("totals", "DELETE FROM tasks WHERE status = 'completed'"),
+        ("totals", "UPDATE totals SET messages = 7 WHERE status = 'failed'"),
+        ("totals", "UPDATE queued SET messages = messages + 1"),
+        ("totals", "UPDATE tasks SET priority = 7 WHERE status = 'queued'"),
+        ("totals", "DELETE FROM queued"),
         ("states", "INSERT INTO agent_state VALUES ('a', 1, '', '[]')"),
         ("archive", "INSERT INTO tasks_archive SELECT * FROM tasks WHERE status = 'completed'"),
         (
