@@ -114,6 +114,12 @@ def _readable(parts: list[str]) -> bool:
 
 
 @lru_cache
+def in_words(line: str) -> str:
+    """``At 06:00 on Monday through Friday``, of a cron line that was checked."""
+    return str(CronSim(line, _CHECKED_FROM).explain())
+
+
+@lru_cache
 def find_zone(name: str) -> ZoneInfo:
     """The time zone of a name such as Europe/Berlin. Raises CronError for one that is not known."""
     try:

@@ -14,9 +14,9 @@ from squad.cli.output import print_json, print_text, say
 def command(only_print: bool, as_json: bool) -> None:
     """Open the squad's dashboard in a browser.
 
-    It is served on loopback: where `dashboard.listen` in the configuration says, else on any free port until the
-    gateway is started again. It is read-only unless the configuration names a token. Without a browser that could be
-    opened, over ssh for example, the address is printed.
+    It is served on loopback: where `dashboard.listen` in the configuration says, else until the squad is stopped, on a
+    free port, which is the same next time unless another program has it then. It is read-only unless the
+    configuration names a token. Without a browser that could be opened, over ssh for example, the address is printed.
     """
     from squad.client import Client
 

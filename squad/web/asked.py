@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from squad.durations import parse_duration
 from squad.errors import UsageError
 from squad.moments import parse_moment
+from squad.web.charts import SPANS
 
 if TYPE_CHECKING:
     from peewee import Database
@@ -64,10 +65,20 @@ class Asked:
         except ValueError as error:
             raise UsageError(f"{name}: {error}") from None
 
-    def choice(self, name: str, choices: Mapping[str, Any], default: str) -> str:
-        """One of ``choices``; the default also for what is none of them."""
-        value = self.query.get(name, default)
-        return value if value in choices else default
+    def given(self, *names: str) -> dict[str, str | None]:
+        """What was asked for under these names, as a search shows it again."""
+        return {name: self.text(name) for name in names}
+
+    @property
+    def span(self) -> str:
+        """How far back the charts go."""
+        value = self.query.get("span", "3h")
+        return value if value in SPANS else "3h"
+
+    @property
+    def agents(self) -> list[str]:
+        """Those to choose from."""
+        return sorted(self.gate.config.recipients)
 
     async def stored(self, question: Callable[[Database], T]) -> T:
         """Ask the database, on another thread. Raises StoreError."""

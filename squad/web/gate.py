@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """``rows`` are those of the actor tree, ``why`` (of a message's id) is what ``/v1/messages/{id}/why`` answers; both
-    may raise SquadError. ``may_write`` says whether who asks has shown the token; ``writable`` whether there is one."""
+    """``rows`` are those of the actor tree, ``why`` (of a message's id) is what ``/v1/messages/{id}/why`` answers, and
+    ``schedules`` what ``/v1/schedules`` lists; all may raise SquadError. ``may_write`` says whether who asks has shown
+    the token; ``writable`` whether there is one."""
 
     squad: str
     home: Path
@@ -28,5 +29,6 @@ class Gate:
     clock: Clock
     rows: Callable[[], Awaitable[list[dict[str, Any]]]]
     why: Callable[[str], Awaitable[dict[str, Any]]]
+    schedules: Callable[[], Awaitable[list[dict[str, Any]]]]
     may_write: Callable[[Request], bool]
     writable: bool

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import BaseRoute, Route
 
 from squad.errors import SquadError, UsageError
+from squad.messages import did_you_mean
 from squad.web import attention, charts, files
 from squad.web.asked import Asked, MissingError
 from squad.web.gate import Gate
@@ -26,6 +27,8 @@ from squad.web.pulse import Beat, Pulse, Reading
 _MOST_STREAMS = 200
 _SILENT = 15.0  # seconds after which a stream says that it is there, so that a browser which left is noticed
 _LATEST = {"Cache-Control": "no-store"}
+_LISTED = [page for page in PAGES if "{" not in page.path]
+_LONGEST = 100  # characters of an address that are said again
 
 
 class Page(Protocol):
@@ -157,6 +160,16 @@ class _Series:
         return JSONResponse(document, headers=_LATEST)
 
 
+def absent(gate: Gate, request: Request) -> Response:
+    """A page that says that there is none at this address, and which there are."""
+    path = request.url.path
+    error = MissingError(
+        f"there is no page at {path if len(path) <= _LONGEST else path[:_LONGEST] + '…'}",
+        hint=did_you_mean(path, [page.path for page in _LISTED]),
+    )
+    return failed(gate, request, error)
+
+
 def failed(gate: Gate, request: Request, error: SquadError) -> Response:
     """A page that says what is wrong."""
     from squad.web.rendering import page
@@ -166,7 +179,8 @@ def failed(gate: Gate, request: Request, error: SquadError) -> Response:
         "title": "Not found" if isinstance(error, MissingError) else "Not now",
         "here": request.url.path,
         "error": error,
-        "may_write": False,
+        "pages": _LISTED if isinstance(error, MissingError) else (),
+        "may_write": gate.may_write(request),
         "writable": gate.writable,
     }
     return HTMLResponse(page("failed.html", context), _status(error), _LATEST)

@@ -14,6 +14,7 @@ _TONES = {
     "restarting": "warn",
     "resizing": "warn",
     "draining": "warn",
+    "paused": "warn",
     "stopped": "calm",
     "hung": "bad",
     "failing": "bad",
@@ -33,6 +34,11 @@ _STATUS_TONES = {
 def state_tone(state: str) -> str:
     """Of an actor: ``good``, ``warn``, ``bad`` or ``calm``."""
     return _TONES.get(state, "calm")
+
+
+def state_rank(state: str) -> tuple[int, str]:
+    """By which states are sorted: the worst first."""
+    return ("bad", "warn", "calm", "good").index(state_tone(state)), state
 
 
 def status_tone(status: str) -> str:

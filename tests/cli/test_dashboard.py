@@ -10,6 +10,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.pages import hello
+from tests.running import eventually
 
 
 def test_it_is_served_when_it_is_wanted_and_read_only(tmp_path: Path) -> None:
@@ -19,7 +20,8 @@ def test_it_is_served_when_it_is_wanted_and_read_only(tmp_path: Path) -> None:
         assert opened["url"].startswith("http://127.0.0.1:") and opened["writable"] is False
         assert squad.cli("dashboard", "--print").stdout == f"{opened['url']}\n"
         assert squad.cli("dashboard").stdout == f"{opened['url']}\n"  # there is no browser to open
-        assert squad.ports() == {int(opened["url"].rpartition(":")[2].strip("/"))}
+        port = {int(opened["url"].rpartition(":")[2].strip("/"))}
+        assert squad.ports() == port
         with urlopen(opened["url"], timeout=30) as page:  # noqa: S310 - it is ours
             assert "<html" in page.read().decode()
         with pytest.raises(HTTPError) as caught:
@@ -27,6 +29,10 @@ def test_it_is_served_when_it_is_wanted_and_read_only(tmp_path: Path) -> None:
         assert caught.value.code == 403
         assert "token_env" in json.loads(caught.value.read())["error"]["hint"]
         caught.value.close()
+        squad.kill("gateway")
+        eventually(lambda: squad.ports() == port, "the next gateway, where open pages look for it")
+        eventually(lambda: squad.health() is not None, "its socket")
+        assert squad.cli("dashboard", "--print").stdout == f"{opened['url']}\n"
     home = squad.home
     down = squad.cli("dashboard", status=3)
     assert down.stderr == f"squad: no squad is running in {home}\nhint: squad start\n"

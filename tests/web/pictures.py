@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import io
 import random
+import shutil
 import sys
 import tempfile
 import threading
@@ -116,8 +117,9 @@ def main() -> int:
         print(f"there is no browser: {reason}", file=sys.stderr)
         return 1
     stop = threading.Event()
-    with tempfile.TemporaryDirectory() as folder:
-        squad = RunningSquad(Path(folder) / "home", LIVELY / "squad.yaml", env={"SHOP_TOKEN": TOKEN})
+    with tempfile.TemporaryDirectory(prefix="shop-") as folder:
+        own = Path(shutil.copytree(LIVELY, Path(folder) / "squad"))  # tracebacks in pictures name their files
+        squad = RunningSquad(Path(folder) / "home", own / "squad.yaml", env={"SHOP_TOKEN": TOKEN})
         with squad:
             worker = threading.Thread(target=work, args=(squad, stop))
             worker.start()

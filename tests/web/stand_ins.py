@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,10 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from squad.actors.supervision.tree import supervisor_row
 from squad.clock import SYSTEM, Clock
 from squad.config.schema import SquadConfig
 from squad.store.database import open_pool
-from squad.store.times import iso
 from squad.web import Gate, routes
 
 POLICY = (
@@ -33,28 +33,8 @@ Row = dict[str, Any]
 
 def row(name: str, kind: str = "agent", parent: str = "supervisor", state: str = "idle", **more: Any) -> Row:
     """A row of the tree, as the supervisor makes them."""
-    plain: Row = {
-        "name": name,
-        "kind": kind,
-        "parent": parent,
-        "pid": 4321,
-        "state": state,
-        "since": iso(1_790_000_000),
-        "started": iso(1_790_000_000),
-        "uptime_percent": 100.0,
-        "restarts": 0,
-        "cpu_percent": 1.5,
-        "memory_bytes": 42_000_000,
-        "queue_depth": None,
-        "in_hand": 0,
-        "tokens": None,
-        "current": None,
-        "last_error": "",
-        "last_cause": None,
-        "held": None,
-        "age": 0.0,
-    }
-    return plain | more
+    about = {"name": name, "kind": kind, "parent": parent, "pid": 4321}
+    return supervisor_row(1_790_000_000, 42_000_000, 1.5, state) | about | more
 
 
 def convoy(name: str, workers: int) -> list[Row]:
@@ -75,12 +55,16 @@ def gate_of(
     write: bool = False,
     why: Callable[[str], Awaitable[Row]] | None = None,
     clock: Clock = SYSTEM,
+    schedules: Sequence[Row] = (),
 ) -> Gate:
     async def tree() -> list[Row]:
         return rows()
 
     async def nothing(task_id: str) -> Row:
         return {"reasons": []}
+
+    async def planned() -> list[Row]:
+        return list(schedules)
 
     return Gate(
         squad=config.name,
@@ -90,6 +74,7 @@ def gate_of(
         clock=clock,
         rows=tree,
         why=why or nothing,
+        schedules=planned,
         may_write=lambda request: write,
         writable=write,
     )
@@ -124,5 +109,5 @@ def served(gate: Gate, port: int = 0) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
         gate.pool.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -59,6 +60,15 @@ def state() -> dict[str, Any]:
 
 
 @pytest.fixture
+def port() -> Iterator[int]:
+    """One that is nobody else's while a server of it is away: bound by us, and never listened on."""
+    with closing(socket.socket()) as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a server has it: it may use the port as well
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
+
+
+@pytest.fixture
 def address(store: Writer, state: dict[str, Any]) -> Iterator[str]:
     with served(gate_of(store.path, CONFIG, lambda: [*core(), row("scanner", **state)])) as url:
         yield url
@@ -92,12 +102,14 @@ def test_a_page_is_live_and_leaves_alone_what_has_not_changed(
     assert browsers.complaints(browser) == []
 
 
-def test_a_page_that_is_not_live_says_so_and_comes_back(browser: Chrome, store: Writer, state: dict[str, Any]) -> None:
+def test_a_page_that_is_not_live_says_so_and_comes_back(
+    browser: Chrome, store: Writer, state: dict[str, Any], port: int
+) -> None:
     def gate() -> Gate:
         return gate_of(store.path, CONFIG, lambda: [*core(), row("scanner", **state)])
 
     away = "return document.documentElement.classList.contains('away')"
-    with served(gate()) as address:
+    with served(gate(), port) as address:
         browser.get(address)
         eventually(lambda: says(browser, ".verdict h1", "All is well."), "the verdict")
         send(store)
@@ -109,7 +121,7 @@ def test_a_page_that_is_not_live_says_so_and_comes_back(browser: Chrome, store: 
     assert browser.execute_script(WIDE)
     browsers.resize(browser, 1280, 900)
     state |= {"state": "quarantined"}
-    with served(gate(), int(address.rpartition(":")[2])):
+    with served(gate(), port):
         eventually(lambda: says(browser, ".verdict h1", "One thing is wrong."), "the verdict, live again")
         assert not browser.execute_script(away)
         assert browser.execute_script(TEXT, "#link-lost") == ""
@@ -154,7 +166,7 @@ def test_every_page_fits_a_phone_and_obeys_the_policy(browser: Chrome, address: 
     browsers.resize(browser, 360, 740)
     try:
         pages = ("/", "/agents/scanner", "/messages", "/dead", "/queues", "/latency", "/resources", "/events")
-        for page in (*pages, "/alerts", "/configuration", "/login"):
+        for page in (*pages, "/alerts", "/schedules", "/configuration", "/login"):
             browser.get(address + page)
             assert browser.execute_script(WIDE), page
             assert browsers.complaints(browser) == [], page
@@ -180,6 +192,28 @@ def test_the_keyboard_reaches_everything(browser: Chrome, address: str, store: W
             !(element.textContent.trim() || element.ariaLabel || element.labels?.length)).map((e) => e.outerHTML)
     """
     assert browser.execute_script(nameless) == []
+
+
+def test_tables_are_sorted_by_keyboard_and_stay_so(
+    browser: Chrome, address: str, store: Writer, state: dict[str, Any]
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    first = "return document.querySelector('#processes tbody tr').id"
+    sorted_by = "return document.querySelector('#processes th[aria-sort]')?.ariaSort"
+    browser.get(f"{address}/resources?span=1h")
+    assert browser.execute_script(sorted_by) == "descending"  # by memory
+    browser.find_element("css selector", "#processes button[value=name]").send_keys(Keys.ENTER)
+    eventually(lambda: browser.current_url.endswith("/resources?span=1h&sort=name#processes"), "the order, shared")
+    assert browser.execute_script(first) == "p-monitor"
+    browser.find_element("css selector", "#processes button[value='-name']").send_keys(Keys.SPACE)
+    eventually(lambda: "sort=-name" in browser.current_url, "the other way round")
+    assert browser.execute_script(first) == "p-supervisor"
+    assert browser.execute_script(sorted_by) == "descending"
+    state["restarts"] = 7
+    eventually(lambda: says(browser, "#p-scanner", "7"), "what has changed, live")
+    assert browser.execute_script(first) == "p-supervisor"
+    assert browsers.complaints(browser) == []
 
 
 def test_with_the_token_dead_letters_are_mended_and_replayed(browser: Chrome, tmp_path: Path) -> None:
@@ -223,3 +257,11 @@ def test_with_the_token_dead_letters_are_mended_and_replayed(browser: Chrome, tm
         eventually(lambda: says(browser, "main", "No dead letters"), "the list without it, live")
         refused = [text for text in browsers.complaints(browser) if "Content Security Policy" in text]
         assert refused == []
+
+        browser.execute_script("document.querySelector('main').mark = 1")
+        squad.kill("gateway")
+        eventually(lambda: squad.health() is not None, "the next gateway")
+        squad.wait(squad.send("orders", "order", {"number": 2, "customer": "Ken", "items": []}))
+        eventually(lambda: says(browser, "main", "an order without items"), "the page, live with the next gateway")
+        assert browser.execute_script("return document.querySelector('main').mark") == 1  # it was not loaded again
+        assert browser.find_elements("css selector", "[data-chosen]") != []  # and still may change things

@@ -44,6 +44,18 @@ def _rows() -> list[dict[str, Any]]:
     return [*core(), down, *convoy("checker", 2)]
 
 
+def _schedules(path: Path) -> list[dict[str, Any]]:
+    """Hostile, but for what the configuration lets nobody write."""
+    plain = {"timezone": "Europe/Berlin", "recipient": "scanner", "type": HOSTILE, "priority": 5, "missed": "once"}
+    kept = {"planned": iso(T0), "id": ids(path)[0]}
+    gone = {"planned": iso(T0), "id": "ffffffff-0000-7000-8000-000000000000"}
+    return [
+        plain | {"name": "nightly", "cron": "0 6 * * 1-5", "next": iso(T0 + 9), "last": kept},
+        plain | {"name": "rare", "cron": "0 0 29 2 *", "next": None, "last": None},
+        plain | {"name": "old", "cron": "0 0 1 1 *", "next": iso(T0 + 5), "last": gone},
+    ]
+
+
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store in which every text that came from outside is hostile."""
@@ -66,7 +78,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=[True, False], ids=["may change", "read-only"])
 def address(path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    with served(gate_of(path, CONFIG, _rows, write=request.param)) as url:
+    with served(gate_of(path, CONFIG, _rows, write=request.param, schedules=_schedules(path))) as url:
         yield url
 
 
@@ -137,7 +149,7 @@ def test_every_page_answers_and_holds_nothing_that_a_message_could_run(address: 
 
 
 def test_hostile_queries_are_answered_and_escaped(address: str) -> None:
-    fields = ("text", "agent", "type", "status", "sender", "error", "span", "kind", "next")
+    fields = ("text", "agent", "type", "status", "sender", "error", "span", "kind", "next", "sort")
     for page in (*(page.path for page in PAGES if "{" not in page.path), "/login", "/series"):
         for field in fields:
             status, text = get(f"{address}{page}?{field}={quote(HOSTILE)}")
@@ -164,6 +176,48 @@ def test_hostile_queries_are_answered_and_escaped(address: str) -> None:
 def test_what_cannot_be_shown_is_said(address: str, place: str, status: int, said: str) -> None:
     found, text = get(address + place)
     assert (found, said in text) == (status, True), text
+
+
+def named(text: str, start: str) -> list[str]:
+    """The rows' names, in the order in which they are shown."""
+    return re.findall(rf'<tr id="{start}-([^"]+)"', text)
+
+
+def test_schedules_are_listed_in_words_with_what_came_of_them(address: str, path: Path) -> None:
+    text = get(f"{address}/schedules")[1]
+    assert named(text, "s") == ["old", "nightly", "rare"]  # the next first
+    assert "At 06:00 on Monday through Friday" in text
+    assert f'href="/messages/{ids(path)[0]}"' in text
+    assert "its message is no longer kept" in text
+    assert "/messages/ffffffff" not in text
+    assert '<a href="/schedules" aria-current="page">' in text
+
+
+@pytest.mark.parametrize(
+    ("place", "start", "first"),
+    [
+        ("/?sort=-name", "t", "scanner"),
+        ("/?sort=name", "t", "checker"),
+        ("/?sort=state", "t", "scanner"),
+        ("/queues?sort=name&span=1h", "q", "checker"),
+        ("/queues?sort=-name&span=1h", "q", "scanner"),
+        ("/resources?sort=name", "p", "checker-1"),
+        ("/resources?sort=-restarts", "p", "scanner"),
+        ("/latency?sort=-name", "l-agent", ""),
+        ("/schedules?sort=-name", "s", "rare"),
+    ],
+)
+def test_tables_are_sorted_as_the_address_says(address: str, place: str, start: str, first: str) -> None:
+    text = get(address + place)[1]
+    key = place.partition("sort=")[2].partition("&")[0]
+    assert ("\n".join(named(text, start)[:1])) == first
+    assert text.count('aria-sort="descending"' if key.startswith("-") else 'aria-sort="ascending"') in (0, 1, 2)
+    other = key.removeprefix("-") if key.startswith("-") else f"-{key}"
+    if first:
+        assert f'name="sort" value="{other}"' in text  # what the next click asks for
+    if "span" in place:
+        assert '<input type="hidden" name="span" value="1h">' in text
+        assert f"sort={key}" in text  # another span keeps the order
 
 
 def test_secrets_of_the_configuration_are_hidden(address: str) -> None:
@@ -210,6 +264,7 @@ def test_a_store_without_messages_has_pages_that_say_what_will_be_there(tmp_path
         assert "No agents yet" in get(f"{url}/")[1]
         assert "No messages yet" in get(f"{url}/messages")[1]
         assert "No dead letters" in get(f"{url}/dead")[1]
+        assert "No schedules" in get(f"{url}/schedules")[1]
         assert "No alert goes on" in get(f"{url}/alerts")[1]
         assert "Nothing was handled in this time" in get(f"{url}/latency")[1]
 

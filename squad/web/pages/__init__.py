@@ -11,6 +11,7 @@ from squad.web.pages.messages import MessagesPage
 from squad.web.pages.overview import OverviewPage
 from squad.web.pages.queues import QueuesPage
 from squad.web.pages.resources import ResourcesPage
+from squad.web.pages.schedules import SchedulesPage
 
 PAGES = (
     OverviewPage(),
@@ -22,6 +23,7 @@ PAGES = (
     MessagePage(),
     DeadPage(),
     AlertsPage(),
+    SchedulesPage(),
     EventsPage(),
     ConfigurationPage(),
 )

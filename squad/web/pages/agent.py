@@ -14,7 +14,6 @@ from squad.store import history, queries
 from squad.store.searching import Search, search
 from squad.web import happenings
 from squad.web.asked import Asked, MissingError
-from squad.web.charts import SPANS
 
 if TYPE_CHECKING:
     from peewee import Database
@@ -37,6 +36,8 @@ _KINDS = (
     "disrupted",
 )
 
+_SIZED = ("ready", "stopped")  # of a convoy's workers: its changes of size are told by themselves
+
 
 class AgentPage:
     path = "/agents/{name}"
@@ -56,8 +57,9 @@ class AgentPage:
 
         def stored(database: Database) -> dict[str, Any]:
             subjects = [name, *(worker["name"] for worker in workers)]
+            kinds = [kind for kind in _KINDS if row["kind"] != "convoy" or kind not in _SIZED]
             return {
-                "happenings": [happenings.told(one) for one in history.recorded(database, subjects, _KINDS, _TOLD)],
+                "happenings": [happenings.told(one) for one in history.recorded(database, subjects, kinds, _TOLD)],
                 "resizes": queries.resizes(database, name, _TOLD) if row["kind"] == "convoy" else [],
                 "newest": search(database, Search(agent=recipient), limit=_NEWEST, patience=0.02) if takes else None,
             }
@@ -80,7 +82,7 @@ class AgentPage:
             "first": standing.first.get(recipient),
             "held": standing.holds.paused.get(recipient),
             "lines": lines,
-            "span": asked.choice("span", SPANS, "3h"),
+            "span": asked.span,
         }
 
 

@@ -37,5 +37,5 @@ class AlertsPage:
             "todo": next_command,
             "lengths": LENGTHS,
             "rules": [*BUILT_IN, *config.alerts.rules],
-            "agents": sorted(config.recipients),
+            "agents": asked.agents,
         }

@@ -33,7 +33,7 @@ class DeadPage:
         )
         before = asked.row("before")
         found = await asked.stored(lambda database: search(database, which, limit=_PAGE, before=before))
-        given = {name: asked.text(name) for name in ("agent", "type", "error", "died")}
+        given = asked.given("agent", "type", "error", "died")
         chosen = {"agent": which.agent, "type": which.type, "error": error}
         since = {} if died_since is None else {"since": iso(died_since)}
         return {
@@ -44,7 +44,7 @@ class DeadPage:
             "filter": {name: value for name, value in chosen.items() if value is not None} | since,
             "groups": groups(found.rows),
             "sinces": SINCE,
-            "agents": sorted(asked.gate.config.recipients),
+            "agents": asked.agents,
         }
 
 

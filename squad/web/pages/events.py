@@ -29,6 +29,6 @@ class EventsPage:
             "kind": kind,
             "kinds": sorted(CATALOGUE),
             "agent": wanted.agent,
-            "agents": sorted(asked.gate.config.recipients),
+            "agents": asked.agents,
             "most": _MOST,
         }

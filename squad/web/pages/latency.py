@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from squad.durations import parse_duration
 from squad.store.metrics import Summary
 from squad.store.metrics.spreads import spreads
 from squad.web.asked import Asked
-from squad.web.charts import SPANS
+from squad.web.sorting import Column, Order, order_of
 
 if TYPE_CHECKING:
     from peewee import Database
@@ -28,6 +29,32 @@ class Figures:
     waiting: tuple[float | None, float | None, float | None, float | None]
 
 
+def _figure(of: str, place: int) -> Callable[[Figures], float | None]:
+    def figure(row: Figures) -> float | None:
+        found: float | None = getattr(row, of)[place]
+        return found
+
+    return figure
+
+
+def _columns(of: str, prefix: str) -> dict[str, Column[Figures]]:
+    """Of the percentiles of one kind."""
+    return {
+        f"{prefix}{title}": Column(title, _figure(of, place))
+        for place, title in enumerate(("p50", "p95", "p99", "most"))
+    }
+
+
+COLUMNS: dict[str, Column[Figures]] = {
+    "name": Column("name", lambda row: row.name, number=False),
+    "handled": Column("handled", lambda row: row.handled),
+    **_columns("handling", ""),
+    **_columns("waiting", "waiting-"),
+}
+SLOWEST = "-p95"
+"""The slowest handlers first."""
+
+
 class LatencyPage:
     path = "/latency"
     template = "latency.html"
@@ -35,8 +62,9 @@ class LatencyPage:
     every = 10.0
 
     async def read(self, asked: Asked) -> dict[str, Any]:
-        span = asked.choice("span", SPANS, "3h")
+        span = asked.span
         agent = asked.text("agent")
+        order = order_of(asked.text("sort"), COLUMNS, SLOWEST)
         until = asked.reading.at
         since = until - parse_duration(span)
 
@@ -47,25 +75,26 @@ class LatencyPage:
             )
 
         handling, waiting = await asked.stored(stored)
-        by_agent = {} if agent else {"by_agent": figures(_by(handling, 0), _by(waiting, 0))}
+        by_agent = {} if agent else {"by_agent": figures(_by(handling, 0), _by(waiting, 0), order)}
         return {
             **by_agent,
-            "by_type": figures(_by(handling, 1), _by(waiting, 1)),
+            "by_type": figures(_by(handling, 1), _by(waiting, 1), order),
+            "order": order,
             "span": span,
             "agent": agent,
-            "agents": sorted(asked.gate.config.recipients),
+            "agents": asked.agents,
         }
 
 
-def figures(handling: dict[str, Summary], waiting: dict[str, Summary]) -> list[Figures]:
-    """Those with the slowest handlers first, by their 95th percentile."""
+def figures(handling: dict[str, Summary], waiting: dict[str, Summary], order: Order[Figures]) -> list[Figures]:
+    """The first of all in this order."""
     found = [
         Figures(
             name, handling[name].count if name in handling else 0, _four(handling.get(name)), _four(waiting.get(name))
         )
-        for name in handling.keys() | waiting.keys()
+        for name in sorted(handling.keys() | waiting.keys())
     ]
-    return sorted(found, key=lambda one: (-(one.handling[1] or 0.0), one.name))[:_MOST]
+    return order.sorted(found)[:_MOST]
 
 
 def _by(found: _Spreads, place: int) -> dict[str, Summary]:

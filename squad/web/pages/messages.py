@@ -30,7 +30,7 @@ class MessagesPage:
         which = wanted(asked)
         before = asked.row("before")
         found = await asked.stored(lambda database: search(database, which, limit=_PAGE, before=before))
-        given = {name: asked.text(name) for name in _FIELDS}
+        given = asked.given(*_FIELDS)
         return {
             "found": found,
             "given": given,
@@ -38,7 +38,7 @@ class MessagesPage:
             "before": before,
             "statuses": STATUSES,
             "sinces": SINCE,
-            "agents": sorted(asked.gate.config.recipients),
+            "agents": asked.agents,
         }
 
 

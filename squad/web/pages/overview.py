@@ -11,6 +11,8 @@ from squad.store import history
 from squad.store.standing import Standing
 from squad.web import happenings
 from squad.web.asked import Asked
+from squad.web.sorting import Column, order_of
+from squad.web.wording import state_rank
 
 _NEWEST = 12  # events
 _PLAIN = MESSAGES - {"failed"} | {"ready", "stopped", "throttled", "replayed", "edited", "dropped"}
@@ -30,6 +32,17 @@ class Branch:
     running: int
     first: str | None
     paused: bool
+
+
+COLUMNS: dict[str, Column[Branch]] = {
+    "name": Column("name", lambda one: one.row["name"], number=False),
+    "state": Column("state", lambda one: state_rank("paused" if one.paused else one.row["state"]), number=False),
+    "waiting": Column("waiting", lambda one: one.queued),
+    "running": Column("running", lambda one: one.running),
+    "cpu": Column("CPU", lambda one: one.row["cpu_percent"]),
+    "memory": Column("memory", lambda one: one.row["memory_bytes"]),
+    "restarts": Column("restarts", lambda one: one.row["restarts"]),
+}
 
 
 def branches(actors: Iterable[Row], standing: Standing) -> tuple[list[Branch], list[Row]]:
@@ -63,5 +76,11 @@ class OverviewPage:
 
     async def read(self, asked: Asked) -> dict[str, Any]:
         mine, core = branches(asked.reading.actors, asked.reading.standing)
+        order = order_of(asked.text("sort"), COLUMNS)
         newest = await asked.stored(lambda database: history.last(database, _NEWEST, history.Wanted(_NOTABLE)))
-        return {"branches": mine, "core": core, "happenings": [happenings.told(one) for one in reversed(newest)]}
+        return {
+            "branches": order.sorted(mine),
+            "order": order,
+            "core": core,
+            "happenings": [happenings.told(one) for one in reversed(newest)],
+        }

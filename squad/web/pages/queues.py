@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from squad.store.queries import Depth
 from squad.web.asked import Asked
-from squad.web.charts import SPANS
+from squad.web.sorting import Column, order_of
+
+Row = dict[str, Any]
+
+
+def _waiting(which: str) -> Callable[[Row], int]:
+    return lambda row: getattr(row["depth"], which, 0)  # without a depth nothing waits
+
+
+def _used(row: Row) -> float | None:
+    """The part of its bound, of 1."""
+    return _waiting("queued")(row) / row["limit"] if row["limit"] else None
+
+
+COLUMNS: dict[str, Column[Row]] = {
+    "name": Column("agent", lambda row: row["name"], number=False),
+    "waiting": Column("waiting", _waiting("queued")),
+    "urgent": Column("urgent", _waiting("high")),
+    "normal": Column("normal", _waiting("normal")),
+    "low": Column("low", _waiting("low")),
+    "running": Column("running", lambda row: row["running"]),
+    "first": Column("next one arrived", lambda row: row["first"], number=False),
+    "used": Column("of its bound", _used),
+}
 
 
 class QueuesPage:
@@ -18,9 +41,9 @@ class QueuesPage:
     async def read(self, asked: Asked) -> dict[str, Any]:
         standing = asked.reading.standing
         recipients = asked.gate.config.recipients
-        names = sorted({*recipients, *standing.depths}, key=lambda name: (-_queued(standing.depths.get(name)), name))
+        order = order_of(asked.text("sort"), COLUMNS, "-waiting")
         rows = []
-        for name in names:
+        for name in sorted({*recipients, *standing.depths}):
             settings = recipients.get(name)
             rows.append(
                 {
@@ -33,8 +56,4 @@ class QueuesPage:
                     "known": settings is not None,
                 }
             )
-        return {"rows": rows, "span": asked.choice("span", SPANS, "3h")}
-
-
-def _queued(depth: Depth | None) -> int:
-    return depth.queued if depth is not None else 0
+        return {"rows": order.sorted(rows), "order": order, "span": asked.span}

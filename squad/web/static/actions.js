@@ -122,6 +122,9 @@
     else location.assign("/messages");
   });
 
+  // On a phone the pages are a line to be pushed aside: the one that is shown is in sight.
+  document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   // Whether what is shown is live. What is not must not look as if all were well: it fades, and says since when.
   let since;
   const lost = (text) => {

@@ -15,7 +15,7 @@
     percent: (value) => `${short(value)} %`,
     s: (value) => `${short(value)} s`,
   };
-  const short = (value) => value >= 1000 && value < 10000 ? Math.round(value).toLocaleString() : value >= 10000 ? `${short(value / 1000)}k` : value >= 100 || Number.isInteger(value) ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+  const short = (value) => value >= 1000 && value < 10000 ? Math.round(value).toLocaleString() : value >= 10000 ? `${short(value / 1000)}k` : value >= 100 || Number.isInteger(value) ? value.toFixed(0) : String(Number(value.toFixed(value >= 10 ? 1 : 2)));
   const say = (unit, value) => value == null ? "–" : (units[unit] || short)(value);
 
   // Steps of an axis of times: whole seconds, minutes and hours.
@@ -25,7 +25,9 @@
   const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
   const at = (seconds, step) => (step < 60 ? second : step < 86400 ? hour : day).format(seconds * 1000);
 
-  const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  // A colour of the style sheet as it is in this theme.
+  const sample = document.body.appendChild(document.createElement("i"));
+  const style = (name) => { sample.style.color = `var(${name})`; return getComputedStyle(sample).color; };
   const colours = () => ["--line-1", "--line-2", "--line-3", "--line-4", "--line-5", "--line-6"].map(style);
   const named = { failed: "--bad", completed: "--good", arrived: "--line-1" };
 
@@ -44,7 +46,7 @@
       axes: [{ ...axis, size: 22, space: 64, values: (_, ticks, __, ___, step) => ticks.map((tick) => at(tick, step)) }, { ...axis, size: 58, incrs: data.unit === "ms" ? durations : data.unit === "workers" ? [1, 2, 5, 10, 20, 50] : undefined, values: (_, ticks) => ticks.map((tick) => say(data.unit, tick)) }],
       series: [{}, ...data.lines.map((line, n) => {
         const colour = named[line.label] ? style(named[line.label]) : palette[n % palette.length];
-        return { label: line.label, stroke: colour, width: 1.75, fill: fill ? colour + "22" : undefined, spanGaps: data.unit === "workers", points: { show: line.y.filter((value) => value != null).length < 4, size: 4 },
+        return { label: line.label, stroke: colour, width: 1.75, fill: fill ? colour.replace("rgb(", "rgba(").replace(")", ", .13)") : undefined, spanGaps: data.unit === "workers", points: { show: line.y.filter((value) => value != null).length < 4, size: 4 },
           paths: data.unit === "workers" ? uPlot.paths.stepped({ align: 1 }) : undefined };
       })],
     };
@@ -66,6 +68,13 @@
     }));
   };
 
+  const sizes = new ResizeObserver((entries) => {
+    for (const { target: box } of entries) {
+      const plot = drawn.get(box.parentElement);
+      if (plot && (plot.width !== box.clientWidth || plot.height !== box.clientHeight)) plot.setSize({ width: box.clientWidth, height: box.clientHeight });
+    }
+  });
+
   const draw = (figure, data) => {
     const box = figure.querySelector(".plot");
     drawn.get(figure)?.destroy();
@@ -82,6 +91,7 @@
     plot.hooks.setCursor = [() => legend(figure, data, plot.cursor.idx)];
     drawn.set(figure, plot);
     legend(figure, data, null);
+    sizes.observe(box);
   };
 
   const load = async (figure) => {
@@ -102,6 +112,4 @@
   document.addEventListener("visibilitychange", reload);
   document.addEventListener("theme", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  let waiting;
-  new ResizeObserver(() => { clearTimeout(waiting); waiting = setTimeout(redraw, 150); }).observe(document.documentElement);
 })();
