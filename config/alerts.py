@@ -21,7 +21,7 @@ from squad.alerts import STATES, Severity, State
 from squad.config.commands import EnvironmentConfig
 from squad.config.pace import RetryConfig
 from squad.config.section import Section
-from squad.config.values import NAME_FORM, Duration, Name, blank_mapping, complain, named, refuse, written
+from squad.config.values import NAME_FORM, Duration, Name, at_least, blank_mapping, complain, named, refuse, written
 from squad.durations import parse_duration
 
 Of = Literal["p50", "p90", "p95", "p99", "mean", "max", "min", "last", "sum", "count", "rate"]
@@ -250,7 +250,9 @@ class AlertsConfig(Section):
 
     enabled: bool = Field(default=True, description="Whether there are any.")
     disabled: list[str] = Field(default_factory=list, description="Rules that do not count, by name.")
-    every: Duration = Field(default=written("15s"), description="Time between two looks, 1s or more.")
+    every: Annotated[Duration, at_least("1s")] = Field(
+        default=written("15s"), description="Time between two looks, 1s or more."
+    )
     settle: Duration = Field(
         default=written("30s"),
         description="Time after a start of the squad, a thaw, and a resume of an agent, in which nothing new fires.",
@@ -302,13 +304,6 @@ class AlertsConfig(Section):
     sinks: Annotated[dict[SinkName, SinkConfig], BeforeValidator(blank_mapping)] = Field(
         default_factory=dict, description="Whom alerts are told to, by name, beside the log and the store."
     )
-
-    @field_validator("every")
-    @classmethod
-    def _not_busy(cls, value: float) -> float:
-        if value < 1:
-            refuse("1s or more")
-        return value
 
     @field_validator("remind")
     @classmethod

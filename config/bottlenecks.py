@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from typing import Annotated
+
+from pydantic import Field
 
 from squad.config.section import Section
-from squad.config.values import Duration, Name, refuse, written
-
-_SHORTEST = 10.0  # seconds: what is slow is news to an agent, not a stream
+from squad.config.values import Duration, Name, at_least, written
 
 
 class BottlenecksConfig(Section):
@@ -17,15 +17,8 @@ class BottlenecksConfig(Section):
         default=None,
         description="An agent or convoy that is told, by a message of the type `squad.bottlenecks`, what was slow.",
     )
-    every: Duration = Field(
+    every: Annotated[Duration, at_least("10s")] = Field(  # what is slow is news to an agent, not a stream
         default=written("4m"),
         description="How often at most, 10s or more: at the end of each such time in which something was slow.",
     )
     slower_than: Duration = Field(default=written("60s"), gt=0, description="How long a handler runs that is slow.")
-
-    @field_validator("every")
-    @classmethod
-    def _not_busy(cls, value: float) -> float:
-        if value < _SHORTEST:
-            refuse("10s or more")
-        return value

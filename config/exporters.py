@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from squad.config.section import Section
-from squad.config.values import NAME_FORM, Duration, blank_mapping, complain, named, refuse, written
+from squad.config.values import NAME_FORM, Duration, at_least, blank_mapping, complain, named, refuse, written
 
 TRACES = "/v1/traces"  # the path of an OTLP receiver, by its specification
 LANGFUSE = "/api/public/otel"  # where Langfuse has such a receiver
@@ -26,7 +26,6 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 _LANGFUSE_ONLY = ("host", "public_key_env", "secret_key_env")
-_SHORTEST = 0.1  # seconds between two looks
 _GRPC = 4317  # the port of OTLP's other transport
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -122,7 +121,7 @@ class ExporterConfig(Section):
         default_factory=dict,
         description="Headers that are: by name, the variable of the environment whose value the header has.",
     )
-    every: Duration = Field(
+    every: Annotated[Duration, at_least("100ms")] = Field(
         default_factory=_by_kind,
         description="Time between two looks at what has finished, 100ms or more; `5s` for `otlp`, `60s` for `langfuse` "
         "unless given.",
@@ -175,13 +174,6 @@ class ExporterConfig(Section):
         if "/api/" in value:
             complain("is more than the address of Langfuse", f"write {value.partition('/api/')[0]}")
         return value.rstrip("/")
-
-    @field_validator("every")
-    @classmethod
-    def _not_busy(cls, value: float) -> float:
-        if value < _SHORTEST:
-            refuse("100ms or more")
-        return value
 
     @property
     def address(self) -> str:

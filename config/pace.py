@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
@@ -26,7 +27,8 @@ class RateConfig(Section):
     burst: int = Field(default=20, ge=1, description="Messages that may go at once after a pause.")
     when_empty: Literal["wait", "raise"] = Field(
         default="wait",
-        description="For `send_rate` only: `ctx.send` either waits until there is room, or raises RateLimitError.",
+        description="Whether a send waits until there is room (a client's for 20 s at most), or is refused at once by a "
+        "RateLimitError. For `send_rate` and `limits.clients`; under `handle_rate` messages can only wait.",
     )
 
 
@@ -50,6 +52,15 @@ def _show_rate(value: Any, handler: SerializerFunctionWrapHandler) -> Any:
     return "none" if value is None else handler(value)
 
 
+def _waits(rate: RateConfig | None) -> RateConfig | None:
+    if rate is not None and rate.when_empty == "raise":
+        complain(
+            "cannot have when_empty: raise: what is not taken on waits in the mailbox",
+            "leave out when_empty, which is for send_rate and limits.clients",
+        )
+    return rate
+
+
 Rate = Annotated[
     RateConfig | None,
     BeforeValidator(_rate),
@@ -57,6 +68,9 @@ Rate = Annotated[
     Field(json_schema_extra=_rate_schema),
 ]
 """A rate, or None for no limit; written ``none``, as a number a minute, or as a mapping."""
+
+WaitingRate = Annotated[Rate, AfterValidator(_waits)]
+"""A rate at which nobody is refused."""
 
 
 def not_below(key: str, value: Any, info: ValidationInfo, show: Callable[[Any], object] = str) -> None:

@@ -31,7 +31,7 @@ from squad.config.listening import DashboardConfig
 from squad.config.mailbox import QueueConfig
 from squad.config.maintenance import MaintenanceConfig
 from squad.config.metrics import MetricsConfig
-from squad.config.pace import Rate, RateConfig, RetryConfig, not_below
+from squad.config.pace import Rate, RateConfig, RetryConfig, WaitingRate, not_below
 from squad.config.runtime import RuntimeConfig
 from squad.config.schedules import ScheduleConfig, ScheduleName, misdirected
 from squad.config.section import Section
@@ -39,7 +39,7 @@ from squad.config.sinks import agents_of
 from squad.config.strays import strays
 from squad.config.supervision import ReadyConfig, RestartConfig, RestartType, SupervisionConfig, misfits
 from squad.config.types import TypeConfig, TypeName
-from squad.config.values import Duration, Name, Size, blank_mapping, refuse, sized, written
+from squad.config.values import Duration, Name, Size, at_least, blank_mapping, sized, written
 
 Loc = tuple[str | int, ...]
 """A place in the configuration: ``("agents", "scanner", "timeout")``."""
@@ -59,7 +59,7 @@ class AgentConfig(Kind):
     send_rate: Rate = Field(
         default_factory=RateConfig, description="Limit on what the agent sends; `none` for no limit."
     )
-    handle_rate: Rate = Field(default=written("none"), description="Limit on what the agent takes on.")
+    handle_rate: WaitingRate = Field(default=written("none"), description="Limit on what the agent takes on.")
     retry: RetryConfig = Field(default_factory=RetryConfig, description="What happens to a message that failed.")
     queue: QueueConfig = Field(default_factory=QueueConfig, description="The bound of its mailbox.")
     cancel_grace: Duration = Field(
@@ -155,7 +155,7 @@ class LimitsConfig(Section):
 class MonitorConfig(Section):
     """The readings of the machine by which convoys grow and shrink."""
 
-    interval: Duration = Field(
+    interval: Annotated[Duration, at_least("100ms")] = Field(
         default=written("2s"),
         description="Time between two readings, 100ms or more; while all processes rest, up to five times as long.",
     )
@@ -173,13 +173,6 @@ class MonitorConfig(Section):
         le=60,
         description="Longest pause between two hand-outs of messages while the machine is overloaded; 0 for none.",
     )
-
-    @field_validator("interval")
-    @classmethod
-    def _not_busy(cls, value: float) -> float:
-        if value < 0.1:
-            refuse("100ms or more")
-        return value
 
 
 class LoggingConfig(Section):

@@ -72,8 +72,6 @@ def _unknown_rules(section: Any, at: tuple[str, ...], key: str, known: Collectio
 def _of_rule(rule: Any, recipients: Collection[str], metrics: Any) -> Iterator[Stray]:
     if not isinstance(rule, Mapping):
         return
-    if isinstance(metrics, Mapping) and metrics.get("enabled") is False:
-        yield (), "no metrics are kept", "set metrics.enabled to true, or remove the rule"
     yield from _too_long(rule, "window", metrics)
     agent = rule.get("agent")
     if isinstance(agent, str) and agent != EACH and agent not in recipients:

@@ -55,6 +55,11 @@ class GroupConfig(Section):
     )
     members: list[Name] = Field(min_length=1, description="Names of agents and convoys, in the order of their start.")
 
+    def before(self, member: str) -> str | None:
+        """The member that must be ready before this one starts; None for the first, and where order means nothing."""
+        place = self.members.index(member)
+        return self.members[place - 1] if place and self.strategy != "one_for_one" else None
+
 
 class HealthConfig(Section):
     """How Squad finds out that a process has stopped answering."""

@@ -97,6 +97,17 @@ def sized(least: str, most: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def at_least(least: str) -> AfterValidator:
+    """Bound of a Duration, allowed itself."""
+
+    def check(value: float) -> float:
+        if value < parse_duration(least):
+            refuse(f"{least} or more")
+        return value
+
+    return AfterValidator(check)
+
+
 Duration = Annotated[
     float,
     BeforeValidator(_duration),

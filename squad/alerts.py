@@ -19,11 +19,13 @@ STATES: tuple[State, ...] = get_args(State)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``todo``: the command to begin with; AGENT stands for the agent or convoy that the alert is about."""
+    """``todo``: the command to begin with; AGENT stands for the agent or convoy that the alert is about. ``metrics``:
+    without metrics it never fires."""
 
     severity: Severity
     meaning: str
     todo: str
+    metrics: bool = False
 
 
 BUILT_IN: dict[str, Rule] = {
@@ -36,16 +38,19 @@ BUILT_IN: dict[str, Rule] = {
         "warning",
         "One in twenty of an agent's messages takes its handler longer than `p95_threshold`.",
         "squad bottlenecks --by agent",
+        metrics=True,
     ),
     "failed_tasks": Rule(
         "warning",
         "More than `max_failed_tasks` messages of an agent became dead letters within `failure_window`.",
         "squad dead list --agent AGENT",
+        metrics=True,
     ),
     "failure_rate": Rule(
         "critical",
         "More than `max_failure_rate` percent of an agent's attempts within `failure_window` failed.",
         "squad dead list --agent AGENT",
+        metrics=True,
     ),
     "queue_depth": Rule(
         "warning",

@@ -26,6 +26,7 @@ from squad.batches import Sending, chunks, with_id
 from squad.durations import parse_duration
 from squad.errors import (
     NotRunningError,
+    Problem,
     UsageError,
     WaitTimeoutError,
 )
@@ -103,10 +104,11 @@ class Client(Steering, Attending):
         since the epoch), and no more once it has waited for ``ttl`` after that. With a ``key`` that was used before for
         this recipient nothing is queued, and the first message's id is returned. With a ``traceparent`` (W3C Trace
         Context) it belongs to that trace, and so does all that comes of it. Raises RefusedError, with every field that
-        is wrong in ``problems``; it is a QueueFullError when too many messages wait for the recipient.
+        is wrong in ``problems``; it is a QueueFullError when too many messages wait for the recipient. UsageError: what
+        is given cannot be meant.
         """
         if isinstance(message, str):
-            type_name, fields = message, dict(payload or {})
+            type_name, fields = message, {} if payload is None else _mapping(payload, "payload")
         else:
             type_name, fields = _from_instance(message, payload)
         optional = {
@@ -123,7 +125,7 @@ class Client(Steering, Attending):
 
     def submit(self, message: Mapping[str, Any]) -> Sent:
         """Send one message in the gateway's own form: ``recipient``, ``type``, ``payload`` and the optional fields."""
-        body = {"id": new_id(), **message}
+        body = {"id": new_id(), **_mapping(message, "message")}
         stored = self._call("POST", "/v1/messages", encode(body))
         # An id of our own that is there already is the echo of a lost answer, not a duplicate.
         return Sent(stored["id"], bool(stored["duplicate"]) and stored["id"] != body["id"])
@@ -134,7 +136,9 @@ class Client(Steering, Attending):
         They go in batches of ``batch``, each stored whole or not at all. If one is refused, the batches before it stay
         queued: the RefusedError names its wrong messages as ``line N``, counted from 1 over all messages.
         """
-        return self._send_batches((encode({"id": new_id(), **message}) for message in messages), batch)
+        return self._send_batches(
+            (encode({"id": new_id(), **_mapping(message, "message")}) for message in messages), batch
+        )
 
     def send_lines(
         self, lines: Iterable[bytes], *, batch: int = MOST_IN_BATCH, traceparent: str | None = None
@@ -258,7 +262,7 @@ class Client(Steering, Attending):
         return self._call("GET", "/v1/store")
 
     def convoys(self) -> list[dict[str, Any]]:
-        """Its convoys: ``{"name", "size", "target", "min", "max", "pinned", "workers", "reason"}`` each."""
+        """Its convoys, as ``squad convoy list -o json`` prints them."""
         found: list[dict[str, Any]] = self._call("GET", "/v1/convoys")["convoys"]
         return found
 
@@ -295,10 +299,8 @@ class Client(Steering, Attending):
 
     # -- requests ---------------------------------------------------------------------------------------------------
 
-    def _call(
-        self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
-    ) -> dict[str, Any]:
-        return self._ask(Request(method, path, body, content_type))
+    def _call(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
+        return self._ask(Request(method, path, body))
 
     def _ask(self, request: Request) -> dict[str, Any]:
         return self._patiently(request, self._timeout, self._patience)
@@ -353,6 +355,14 @@ class Client(Steering, Attending):
         else:
             self._idle.append(connection)
         return response.status, content
+
+
+def _mapping(value: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Raises UsageError when it is none: nothing checks a caller's types when it runs."""
+    if not isinstance(value, Mapping):
+        problem = Problem(what, f"must be a mapping with its fields, not {type(value).__name__}")  # type: ignore[unreachable]
+        raise UsageError(f"the {what} is no JSON object", problems=[problem])
+    return dict(value)
 
 
 def _from_instance(message: Any, payload: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:

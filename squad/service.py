@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 import os
+import pwd
 import re
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -135,6 +137,46 @@ WantedBy={"default.target" if self.user is None else "multi-user.target"}
             return ""
         folders = dict.fromkeys([self.config.parent, self.home, *self.writable])
         return _HARDENING + "".join(f"ReadWritePaths={_word('-' + str(folder))}\n" for folder in folders)
+
+
+def out_of_reach(path: Path, user: str) -> Path | None:
+    """The folder or file on the way to ``path`` that keeps a user from reading it, links followed; None: nothing does.
+
+    By owner, group and mode. What has an access control list is taken to let the user through: that says more.
+    Raises KeyError when there is no such user.
+    """
+    found = pwd.getpwnam(user)
+    groups = set(os.getgrouplist(user, found.pw_gid))
+    if found.pw_uid == 0:
+        return None
+    for step in _way(path):
+        about = step.stat()
+        wanted = stat.S_IXOTH if stat.S_ISDIR(about.st_mode) else stat.S_IROTH
+        shift = 6 if about.st_uid == found.pw_uid else 3 if about.st_gid in groups else 0
+        if not about.st_mode & wanted << shift and not _has_list(step):
+            return step
+    return None
+
+
+def _way(path: Path) -> Iterator[Path]:
+    """All that is passed on the way to a file that is there: folders from the root on, links as they are met."""
+    at, left = Path("/"), list(path.absolute().parts[1:])
+    yield at
+    while left:
+        following = at / left.pop(0)
+        if following.is_symlink():
+            target = following.readlink()
+            at, left = (Path("/") if target.is_absolute() else at), [*target.parts[target.is_absolute() :], *left]
+        else:
+            at = following if following.name != ".." else at.parent
+            yield at
+
+
+def _has_list(path: Path) -> bool:
+    try:
+        return "system.posix_acl_access" in os.listxattr(path)
+    except OSError:  # a file system without any
+        return False
 
 
 def _line(words: Sequence[str]) -> str:

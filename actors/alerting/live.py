@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from squad.actors.alerting.facts import Down, Live, Memory
-from squad.actors.monitoring.ceilings import Ceiling
 from squad.actors.protocol import Roster
 
 
@@ -13,13 +12,13 @@ def live(  # noqa: PLR0913, PLR0917 - all that it knows
     roster: Roster,
     owner: Callable[[str], str],
     resident: Mapping[str, int],
-    ceilings: Mapping[str, Ceiling],
+    allowed: Mapping[str, int],
     machine_percent: float,
     throttle: float,
 ) -> Live:
-    """``owner`` gives the agent or convoy of a worker; ``resident``: bytes, by worker; ``ceilings``: by agent."""
+    """``owner`` gives the agent or convoy of a worker; ``resident``: bytes, by worker; ``allowed``: bytes, by agent."""
     return Live(
-        down(roster), _memory(owner, resident, ceilings), machine_percent, throttle, " ".join(roster.storage.split())
+        down(roster), _memory(owner, resident, allowed), machine_percent, throttle, " ".join(roster.storage.split())
     )
 
 
@@ -34,13 +33,11 @@ def down(roster: Roster) -> dict[str, Down]:
     return found
 
 
-def _memory(
-    owner: Callable[[str], str], resident: Mapping[str, int], ceilings: Mapping[str, Ceiling]
-) -> dict[str, Memory]:
+def _memory(owner: Callable[[str], str], resident: Mapping[str, int], allowed: Mapping[str, int]) -> dict[str, Memory]:
     found: dict[str, Memory] = {}
-    for worker, size in resident.items() if ceilings else ():
+    for worker, size in resident.items() if allowed else ():
         agent = owner(worker)
-        most = ceilings[agent].memory if agent in ceilings else None
+        most = allowed.get(agent)
         if most is not None and (agent not in found or size > found[agent].resident):
             found[agent] = Memory(worker.rpartition(".")[0], size, most)
     return found

@@ -15,8 +15,8 @@ from squad.config.alerts import EACH, Of, RuleConfig
 from squad.config.schema import SquadConfig
 from squad.notices import ALERT
 from squad.store import bottlenecks, metrics, watching
-from squad.store.alerts import seconds
 from squad.store.metrics import Summary
+from squad.store.times import seconds
 
 _LATELY = 300.0  # seconds in which a slow handler must have ended
 _MOST_RUNNING = 1000  # messages that have been running for too long
@@ -24,7 +24,10 @@ _MOST_RUNNING = 1000  # messages that have been running for too long
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What to read for one configuration. ``rules``: those that count. ``told``: agents that get alerts."""
+    """What to read for one configuration. ``rules``: those that count. ``told``: agents that get alerts.
+
+    Where no metrics are recorded those that are still there say nothing about now.
+    """
 
     config: SquadConfig
     rules: Collection[str]
@@ -32,7 +35,6 @@ class Reader:
 
     def read(self, database: Database, now: float) -> Stored:
         """Raises StoreError."""
-        alerts = self.config.alerts
         kept = self.config.metrics.enabled
         return Stored(
             slowest=self._slowest(database, now) if kept and "slow_task" in self.rules else {},
@@ -40,7 +42,7 @@ class Reader:
             spread=self._spread(database, now) if kept and "slow_p95" in self.rules else {},
             failures=self._failures(database, now) if kept else {},
             depths=watching.ready(database, self._people()) if "queue_depth" in self.rules else {},
-            own={name: self._number(database, rule, now) for name, rule in alerts.rules.items() if name in self.rules},
+            own=self._own(database, now) if kept else {},
         )
 
     def _people(self) -> list[str]:
@@ -100,6 +102,10 @@ class Reader:
         return made
 
     # -- rules of users ---------------------------------------------------------------------------------------------
+
+    def _own(self, database: Database, now: float) -> dict[str, dict[str, float]]:
+        rules = self.config.alerts.rules
+        return {name: self._number(database, rule, now) for name, rule in rules.items() if name in self.rules}
 
     def _number(self, database: Database, rule: RuleConfig, now: float) -> dict[str, float]:
         """By agent, "" for all together; what is not known is not there."""

@@ -14,10 +14,10 @@ from squad.durations import format_duration
 from squad.events import Event, event
 from squad.ids import derived_id, new_id
 from squad.notices import ALERT
-from squad.store.alerts import Incident, seconds
+from squad.store.alerts import Incident
 from squad.store.incidents import Change
 from squad.store.rows import NewTask
-from squad.store.times import iso
+from squad.store.times import iso, seconds
 
 _STATES: dict[str, State] = {"fire": "fired", "tell": "fired", "remind": "reminded", "clear": "cleared"}
 _PRIORITY = {"critical": 1, "warning": 3, "info": 5}
@@ -32,10 +32,12 @@ class Teller:
         self._sinks = config.alerts.sinks if config.alerts.enabled else {}
 
     def change(self, decision: Decision, silenced: bool, now: float) -> Change:
-        """What the store has to write. ``silenced``: no sink is told, and one that was told nothing hears of no end."""
+        """What the store has to write. ``silenced``: no sink is told. The end is told all the same, for a silence keeps
+        alarms away and not their end; the store sees to it that only those hear of it who were told of the alarm.
+        """
         verdict, incident = decision.verdict, decision.incident
         rule, agent = decision.key
-        told = not silenced and (decision.action != "clear" or (incident is not None and incident.told_at is not None))
+        told = not silenced or decision.action == "clear"
         if incident is None:
             assert verdict is not None  # noqa: S101 - a fire has one
             incident = _new(verdict, now)

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from squad.actors.alerting.rules import Key, Verdict
-from squad.store.alerts import Incident, seconds
+from squad.store.alerts import Incident
+from squad.store.times import seconds
 
 _SAY_AGAIN = 30.0  # seconds after which what has had no effect is said again
 

@@ -14,6 +14,7 @@ from squad.actors.alerting.reading import Reader
 from squad.actors.alerting.rules import Key, Rules, Verdict
 from squad.actors.alerting.telling import Teller
 from squad.actors.alerting.tracking import Decision, Tracking
+from squad.config.cautions import cautions
 from squad.config.schema import SquadConfig
 from squad.config.sinks import recipient
 from squad.errors import StoreError
@@ -46,6 +47,8 @@ class Watch:
         self._silences: list[Silence] = []
         self._seen: int | None = None  # the version of the data that was last looked at
         self._idle = False  # then nothing was the matter, and nothing will be by itself
+        for caution in cautions(config):
+            log.warning("%s", caution)
 
     def look(self, live: Live, pool: Pool | None, now: float, steady: float) -> tuple[Change, ...]:
         """What the store has to write. ``now`` is seconds since the epoch, ``steady`` monotonic."""

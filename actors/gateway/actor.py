@@ -108,8 +108,9 @@ class Gateway(Actor):
             admission=Admission(config.limits.clients),
             reads=_Database(self.pool),
             agents=frozenset(config.recipients)
-            | {"storage", "monitor", "exporter"}
-            | ({"scheduler"} if config.timed else set()),
+            | {"storage", "monitor", "gateway"}
+            | ({"scheduler"} if config.timed else set())
+            | ({"exporter"} if config.exporters else set()),
             sizes={name: (convoy.min, convoy.max) for name, convoy in config.convoys.items()},
             source=config.source,
             schedules=config.schedules,
@@ -136,6 +137,7 @@ class Gateway(Actor):
     async def _run_server(self, listener: socket.socket) -> None:
         self._bridge.open()
         self._doors.open_configured()
+        self._doors.open_again()
         # It listens already: whoever connects before the loop turns is kept in the kernel's queue.
         self.post(lambda: self.tell(self._supervisor, Report(self._worker, "idle")))
         await serve(self._api.app(), listener, SameUser)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -11,14 +12,23 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from squad.actors.gateway.catalogue import shown
 from squad.actors.gateway.reading import IntakeError
 from squad.errors import ConfigError, Exit, QueueFullError, RateLimitError, RefusedError, SquadError, UsageError
+from squad.messages import did_you_mean
 
 SCHEMA_VERSION = 1
 
 
 class NotFoundError(UsageError):
     """There is no such agent, convoy or message."""
+
+
+def not_found(kind: str, name: str, known: Iterable[str]) -> NotFoundError:
+    """That there is no ``kind`` of this name, and which was meant."""
+    names = sorted(known)
+    hint = did_you_mean(name, names) or f"there are: {', '.join(names) or 'none'}"
+    return NotFoundError(f"no {kind} is called {shown(name)}", hint=hint)
 
 
 class Answer(Response):

@@ -98,7 +98,7 @@ class Api:
         self._squad = squad
         self._messages = Messages(bridge, intake, admission, reads.exists, self._must_be_open, clock)
         self._seeing = Seeing(squad, supervisor, bridge, catalogue, admission, reads.queue_depths, reads.pool)
-        self._stored = Stored(reads.ask, self._seeing)
+        self._stored = Stored(reads.ask, self._seeing, clock)
         self._probing = Probing(squad, self._seeing, reads.counted)
         self._ordering = Ordering(supervisor, bridge, agents, sizes, source)
         self._planned = Planned(schedules, reads.keeper, bridge, admission, self._must_be_open, whole)
@@ -149,6 +149,10 @@ class Api:
     async def why(self, task_id: str) -> dict[str, Any]:
         """What ``/v1/messages/{id}/why`` answers. Raises SquadError."""
         return await self._explaining.document(task_id)
+
+    async def schedules(self) -> list[dict[str, Any]]:
+        """What ``/v1/schedules`` lists. Raises StoreError."""
+        return await self._planned.listed()
 
     def _must_be_open(self) -> None:
         if self.closing:

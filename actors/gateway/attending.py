@@ -12,17 +12,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from squad.actors.gateway import shapes
-from squad.actors.gateway.answers import Answer, NotFoundError
+from squad.actors.gateway.answers import Answer, not_found
 from squad.actors.gateway.bridge import Bridge
-from squad.actors.gateway.catalogue import shown
 from squad.actors.gateway.endpoint import Endpoint
-from squad.actors.gateway.reading import IntakeError, is_id, read_object
+from squad.actors.gateway.reading import IntakeError, is_id, read_fields, read_line
 from squad.actors.gateway.shapes import many, order, record
 from squad.actors.protocol import Attend, Attended
 from squad.alerts import BUILT_IN
 from squad.errors import UsageError
 from squad.ids import new_id
-from squad.messages import did_you_mean
 from squad.notices import ALERT
 from squad.store.incidents import Ack, NewSilence, Order, Unsilence
 from squad.store.rows import NewTask
@@ -33,7 +31,6 @@ _SILENCE: shapes.Schema = {
     **dict.fromkeys(("rule", "agent", "by", "reason"), shapes.TEXT),
 }
 _MOST = 64 * 1024  # bytes of a request
-_LONGEST = 500  # characters of a text
 _LONGEST_SILENCE = 366 * 86_400.0  # seconds
 
 
@@ -104,17 +101,17 @@ class Attending:
 
     async def ack(self, request: Request) -> Response:
         """``{"ids", "by", "note"}``. Those that were acknowledged before, or are over, are ``already``."""
-        asked = await self._read(request, ("ids", "by", "note"))
+        asked = read_fields(await self._body(request, _MOST), ("ids", "by", "note"))
         ids = _ids(asked, most=1000)
         if not ids:
             raise UsageError("ids must name at least one alert", hint="squad alerts list")
-        changed = await self._carry_out(Ack(ids, _text(asked, "by"), _text(asked, "note")))
+        changed = await self._carry_out(Ack(ids, read_line(asked, "by"), read_line(asked, "note")))
         return Answer({"acked": list(changed), "already": [one for one in ids if one not in changed]})
 
     async def silence(self, request: Request) -> Response:
         """``{"id", "rule", "agent", "seconds", "by", "reason"}``, with a new id, so that it is done once."""
-        asked = await self._read(request, ("id", "rule", "agent", "seconds", "by", "reason"))
-        rule, agent = _text(asked, "rule") or None, _text(asked, "agent") or None
+        asked = read_fields(await self._body(request, _MOST), ("id", "rule", "agent", "seconds", "by", "reason"))
+        rule, agent = read_line(asked, "rule") or None, read_line(asked, "agent") or None
         if rule is None and agent is None:
             raise UsageError("a silence is about a rule, an agent, or both")
         _must_be(rule, self._rules, "rule")
@@ -122,26 +119,22 @@ class Attending:
         seconds = asked.get("seconds")
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _LONGEST_SILENCE:
             raise UsageError("seconds must be a number of them, more than 0 and at most a year")
-        silence_id = asked.get("id", new_id())
-        if not isinstance(silence_id, str) or not is_id(silence_id):
-            raise IntakeError("id must be a new UUID in lower case")
-        order = NewSilence(silence_id, rule, agent, float(seconds), _text(asked, "by"), _text(asked, "reason"))
+        silence_id = _new_id(asked)
+        order = NewSilence(silence_id, rule, agent, float(seconds), read_line(asked, "by"), read_line(asked, "reason"))
         await self._carry_out(order)
         return Answer({"id": silence_id, "rule": rule, "agent": agent, "until": iso(time.time() + seconds)}, 201)
 
     async def unsilence(self, request: Request) -> Response:
         """``{"ids", "by"}``; no ids: all that are in force."""
-        asked = await self._read(request, ("ids", "by"))
+        asked = read_fields(await self._body(request, _MOST), ("ids", "by"))
         ids = _ids(asked, most=1000)
-        changed = await self._carry_out(Unsilence(ids, _text(asked, "by")))
+        changed = await self._carry_out(Unsilence(ids, read_line(asked, "by")))
         return Answer({"ended": list(changed), "already": [one for one in ids if one not in changed]})
 
     async def test(self, request: Request) -> Response:
         """``{"sink", "id"}``: send a sink an alert that says that it is none; ``id`` is a new one for its message."""
-        asked = await self._read(request, ("sink", "id"))
-        sink, task_id = _text(asked, "sink"), asked.get("id", new_id())
-        if not isinstance(task_id, str) or not is_id(task_id):
-            raise IntakeError("id must be a new UUID in lower case")
+        asked = read_fields(await self._body(request, _MOST), ("sink", "id"))
+        sink, task_id = read_line(asked, "sink"), _new_id(asked)
         _must_be(sink, self._sinks, "sink")
         at = iso(time.time())
         payload = {
@@ -169,17 +162,17 @@ class Attending:
             raise done.error
         return done.changed
 
-    async def _read(self, request: Request, fields: tuple[str, ...]) -> dict[str, Any]:
-        asked = read_object(await self._body(request, _MOST), lines=True)
-        for name in sorted(asked.keys() - set(fields)):
-            raise UsageError(f"{shown(name)} is not a field of this request", hint=did_you_mean(name, fields))
-        return asked
-
 
 def _must_be(name: str | None, known: Collection[str], kind: str) -> None:
     if name is not None and name not in known:
-        there = f"there are: {', '.join(known) or 'none'}"
-        raise NotFoundError(f"no {kind} is called {shown(name)}", hint=did_you_mean(name, known) or there)
+        raise not_found(kind, name, known)
+
+
+def _new_id(asked: dict[str, Any]) -> str:
+    made = asked.get("id", new_id())
+    if not isinstance(made, str) or not is_id(made):
+        raise IntakeError("id must be a new UUID in lower case")
+    return made
 
 
 def _ids(asked: dict[str, Any], most: int) -> tuple[str, ...]:
@@ -187,10 +180,3 @@ def _ids(asked: dict[str, Any], most: int) -> tuple[str, ...]:
     if not isinstance(ids, list) or len(ids) > most or not all(isinstance(one, str) and is_id(one) for one in ids):
         raise UsageError(f"ids must be a list of at most {most:,} whole ids")
     return tuple(dict.fromkeys(ids))
-
-
-def _text(asked: dict[str, Any], name: str) -> str:
-    text = asked.get(name) or ""
-    if not isinstance(text, str) or len(text) > _LONGEST or not text.isprintable():
-        raise UsageError(f"{name} must be a line of at most {_LONGEST} printable characters")
-    return text

@@ -7,6 +7,7 @@ squad goes on without it. All of this runs on the HTTP side's event loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from hashlib import sha256
@@ -19,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from squad.actors import logs
 from squad.actors.gateway.guard import Guard
 from squad.actors.gateway.guarding import Policy
+from squad.actors.gateway.ports import Port, Ports
 from squad.actors.gateway.serving import serve
 from squad.actors.gateway.token import Token, token_of
 from squad.config.listening import ListenConfig, Place
@@ -53,6 +55,7 @@ class Doors:
 
     def __init__(self, home: Path, config: SquadConfig, make: Callable[[Name, Policy], ASGIApp]) -> None:
         self._settings: dict[Name, ListenConfig] = {"dashboard": config.dashboard, "metrics": config.metrics}
+        self._ports = Ports(home)
         self._cookie = f"squad_{sha256(str(home).encode()).hexdigest()[:12]}"  # a browser sends it to all ports
         self._make = make
         self._opened: dict[Name, Open] = {}
@@ -80,8 +83,15 @@ class Doors:
                 self._complained.pop(name, None)
                 logs.logger("gateway").info("%s: listening on %s", name, opened.url)
 
+    def open_again(self) -> None:
+        """Open the dashboard if an earlier gateway of this life of the squad was told to: its pages wait for it."""
+        last = self._ports.last("dashboard")
+        if last is not None and last.wished and "dashboard" not in self._opened:
+            with contextlib.suppress(StartError):
+                self.open_dashboard()
+
     def open_dashboard(self) -> Open:
-        """The dashboard's, opened on any free port of loopback if need be. Raises StartError."""
+        """The dashboard's, opened on a port of loopback if need be. Raises StartError."""
         if (found := self._opened.get("dashboard")) is not None:
             return found
         return self._open("dashboard", self._settings["dashboard"].place or ANYWHERE)
@@ -98,7 +108,7 @@ class Doors:
         token, hosts = self._token(name, settings), frozenset(settings.hosts)
         policy = Policy(token, hosts, not place.loopback, self._cookie, ours=name == "dashboard")
         try:
-            listener = listen(place)
+            listener = self._listen(name, place)
         except OSError as error:
             wanted = f"{name}.listen" if settings.place is not None else f"the {name}"
             raise StartError(
@@ -109,8 +119,17 @@ class Doors:
         serving = asyncio.get_running_loop().create_task(serve(guard, listener, H11Protocol, _MOST))
         self._serving.add(serving)
         found = Open(Place(place.host, listener.getsockname()[1]), policy.token is not None)
+        if not place.port:
+            self._ports.keep(name, Port(found.place.port, wished=settings.place is None))
         self._opened[name] = found
         return found
+
+    def _listen(self, name: Name, place: Place) -> socket.socket:
+        """Where any port will do, the one it had before, unless that is somebody else's now. Raises OSError."""
+        if not place.port and (last := self._ports.last(name)) is not None:
+            with contextlib.suppress(OSError):
+                return listen(place._replace(port=last.number))
+        return listen(place)
 
     @staticmethod
     def _token(name: Name, settings: ListenConfig) -> Token | None:

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from squad.actors.gateway.catalogue import shown
-from squad.errors import UsageError
+from squad.durations import parse_duration
+from squad.errors import Problem, UsageError
 from squad.messages import did_you_mean
 from squad.moments import parse_moment
 
@@ -65,17 +66,24 @@ class Endpoint(Route):
 
 
 def read_query(request: Request, parameters: Sequence[Parameter]) -> dict[str, Any]:
-    """The values by name, defaults with them. Raises UsageError for what is not a parameter, and for bad values."""
+    """The values by name, defaults with them. Raises UsageError naming all bad values, and all that is no parameter."""
     known = {parameter.name: parameter for parameter in parameters}
     found = {name: parameter.default for name, parameter in known.items()}
+    problems = []
     for name, value in request.query_params.items():
         if name not in known:
             hint = did_you_mean(name, known) or f"there are: {', '.join(known) or 'none'}"
-            raise UsageError(f"{shown(name)} is not a parameter of this request", hint=hint)
+            problems.append(Problem(shown(name), "is not a parameter of this request", hint))
+            continue
         try:
             found[name] = known[name].read(value)
         except ValueError as error:
-            raise UsageError(f"{name} must be {error}, not {shown(value)}") from None
+            problems.append(Problem(name, f"must be {error}, not {shown(value)}"))
+    if len(problems) == 1:
+        raise UsageError(f"{problems[0].where} {problems[0].what}", hint=problems[0].hint)
+    if problems:
+        what = f"{len(problems)} parameters of this request are wrong"
+        raise UsageError(what, hint="GET /v1/openapi.json describes them", problems=problems)
     return found
 
 
@@ -86,6 +94,18 @@ def text(name: str, meaning: str) -> Parameter:
         return value
 
     return Parameter(name, meaning, read, {"type": "string", "minLength": 1, "maxLength": _LONGEST})
+
+
+def texts(name: str, meaning: str) -> Parameter:
+    """Several, with commas between them. None given: ``()``."""
+    item: Schema = {"type": "string", "minLength": 1, "pattern": "^[^,]+$"}
+
+    def read(value: str) -> tuple[str, ...]:
+        if not 0 < len(value) <= _LONGEST or not all(parts := value.split(",")):
+            raise ValueError(f"texts with commas between them, {_LONGEST:,} characters at most")
+        return tuple(parts)
+
+    return Parameter(name, meaning, read, {"type": "array", "items": item}, ())
 
 
 def choice(name: str, meaning: str, choices: Sequence[str]) -> Parameter:
@@ -117,6 +137,21 @@ def seconds(name: str, meaning: str, most: float, default: float) -> Parameter:
         return found
 
     return Parameter(name, meaning, read, {"type": "number", "minimum": 0, "maximum": most}, default)
+
+
+def duration(name: str, meaning: str, default: str) -> Parameter:
+    """A time that is more than none, such as ``30m``; in seconds once it is read."""
+
+    def read(value: str) -> float:
+        try:
+            found = parse_duration(value)
+        except ValueError:
+            found = 0.0
+        if found == 0:
+            raise ValueError("a duration of more than 0, such as 30m, 6h or 7d")
+        return found
+
+    return Parameter(name, meaning, read, {"type": "string", "default": default}, parse_duration(default))
 
 
 def flag(name: str, meaning: str) -> Parameter:

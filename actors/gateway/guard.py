@@ -78,6 +78,12 @@ def asked(request: HTTPConnection, *, own: bool = True) -> Asked:
     return Asked(scope.get("method", ""), scope["path"], headers, (server[0], server[1]), request.cookies, own)
 
 
+def wants_page(request: HTTPConnection) -> bool:
+    """Whether somebody reads the answer in a browser. ``/v1`` answers programs, whatever they say of themselves."""
+    path = request.scope["path"]
+    return _PAGE in request.headers.get("accept", "") and path != "/v1" and not path.startswith("/v1/")
+
+
 def _own(request: HTTPConnection) -> bool:
     client, server = request.scope.get("client"), request.scope.get("server")
     return client is not None and server is not None and is_own(tuple(client), tuple(server))

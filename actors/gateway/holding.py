@@ -14,7 +14,7 @@ from squad.actors.gateway.answers import Answer, NotFoundError
 from squad.actors.gateway.bridge import Bridge
 from squad.actors.gateway.catalogue import shown
 from squad.actors.gateway.endpoint import Endpoint
-from squad.actors.gateway.reading import read_object
+from squad.actors.gateway.reading import read_fields, read_line
 from squad.actors.gateway.shapes import many, order, record
 from squad.actors.protocol import Hold, HoldDone
 from squad.errors import Problem, UsageError
@@ -24,7 +24,6 @@ from squad.store.times import iso
 
 _NAMED: shapes.Schema = {"names": many(shapes.TEXT), "by": shapes.TEXT}
 _MOST = 64 * 1024  # bytes of a request
-_LONGEST = 500  # characters of a reason
 _GRACE = 5.0  # seconds, unless the request says otherwise
 _LONGEST_GRACE = 86_400.0  # seconds
 
@@ -94,7 +93,7 @@ class Holding:
         return Answer(self.holds.document())
 
     async def pause(self, request: Request) -> Response:
-        asked = await self._read(request, ("names", "by", "reason"))
+        asked = read_fields(await self._body(request, _MOST), ("names", "by", "reason"))
         names = _names(asked) or tuple(name for name in self._recipients if name not in self._spared)
         self._must_exist(names, self._recipients)
         changed, _ = await self._carry_out("pause", names, asked)
@@ -102,20 +101,20 @@ class Holding:
 
     async def resume(self, request: Request) -> Response:
         """Also what the configuration no longer names; no name means all that are paused."""
-        asked = await self._read(request, ("names", "by"))
+        asked = read_fields(await self._body(request, _MOST), ("names", "by"))
         names = _names(asked)
         self._must_exist(names, {*self._recipients, *self.holds.paused})
         changed, _ = await self._carry_out("resume", names, asked)
         return Answer({"resumed": list(changed), "already": [name for name in names if name not in changed]})
 
     async def freeze(self, request: Request) -> Response:
-        asked = await self._read(request, ("by", "reason", "grace"))
+        asked = read_fields(await self._body(request, _MOST), ("by", "reason", "grace"))
         changed, holds = await self._carry_out("freeze", (self._squad,), asked, _grace(asked))
         until = None if holds.frozen is None or holds.frozen.until is None else iso(holds.frozen.until)
         return Answer({"frozen": holds.document()["frozen"], "already": not changed, "until": until})
 
     async def thaw(self, request: Request) -> Response:
-        asked = await self._read(request, ("by",))
+        asked = read_fields(await self._body(request, _MOST), ("by",))
         changed, _ = await self._carry_out("thaw", (self._squad,), asked)
         return Answer({"thawed": bool(changed)})
 
@@ -123,10 +122,12 @@ class Holding:
         self, action: Action, names: tuple[str, ...], asked: dict[str, Any], grace: float | None = None
     ) -> tuple[tuple[str, ...], Holds]:
         """For which names it made a difference, and all that is on hold now. Done twice it is as if done once."""
-        by, reason = _text(asked, "by"), _text(asked, "reason")
+        by, reason = read_line(asked, "by"), read_line(asked, "reason")
         done: HoldDone = await self._bridge.ask_storage(
             lambda number: Hold(number, action, names, by, reason, grace), again=True
         )
+        if done.error is not None:
+            raise done.error
         self.holds = Holds.read(done.holds)
         return done.changed, self.holds
 
@@ -150,25 +151,12 @@ class Holding:
         of = name.rpartition("-")[0]  # "checker-2" is a worker of the convoy "checker"
         return f"a convoy is paused as a whole: {of}" if of in known else did_you_mean(name, sorted(known))
 
-    async def _read(self, request: Request, fields: tuple[str, ...]) -> dict[str, Any]:
-        asked = read_object(await self._body(request, _MOST), lines=True)
-        for name in sorted(asked.keys() - set(fields)):
-            raise UsageError(f"{shown(name)} is not a field of this request", hint=did_you_mean(name, fields))
-        return asked
-
 
 def _names(asked: dict[str, Any]) -> tuple[str, ...]:
     names = asked.get("names", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UsageError("names must be a list of agents and convoys")
     return tuple(dict.fromkeys(names))
-
-
-def _text(asked: dict[str, Any], name: str) -> str:
-    text = asked.get(name) or ""
-    if not isinstance(text, str) or len(text) > _LONGEST or not text.isprintable():
-        raise UsageError(f"{name} must be a line of at most {_LONGEST} printable characters")
-    return text
 
 
 def _grace(asked: dict[str, Any]) -> float | None:

@@ -5,7 +5,6 @@ Pure: no network, and the time is given. Nothing that is refused here has left a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from squad.actors.gateway.catalogue import Catalogue, shown
 from squad.actors.gateway.reading import IntakeError, TooLargeError, brief, is_id, read_object
 from squad.errors import Problem, RefusedError
 from squad.ids import new_id
+from squad.jsontext import compact
 from squad.messages import MessageType, did_you_mean
 from squad.moments import parse_coming
 from squad.store.rows import NewTask
@@ -114,7 +114,7 @@ class Intake:
     def _payload(self, payload: dict[str, Any], kind: MessageType, check: _Check) -> str:
         """The payload as it is stored: JSON without spaces."""
         try:
-            text = _compact(payload)
+            text = compact(payload)
             data = text.encode()
         except UnicodeEncodeError:
             check.problems.append(Problem("payload", "holds half a character: a surrogate without its other half"))
@@ -323,9 +323,6 @@ def _printable(value: Any, longest: int) -> str:
     if isinstance(value, str) and 1 <= len(value) <= longest and value.isprintable():
         return ""
     return f"1 to {longest} printable characters"
-
-
-_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def _within(problem: Problem) -> Problem:

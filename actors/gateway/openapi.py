@@ -84,15 +84,19 @@ def _operation(route: Endpoint, components: dict[str, Any]) -> dict[str, Any]:
 
 
 def _operation_id(route: Endpoint) -> str:
+    """Of what other machines' watchers ask for, outside of ``/v1``, another kind: there is ``/metrics`` twice."""
     path = re.sub(r"[^a-z0-9]+", "_", route.path.removeprefix("/v1").lower()).strip("_")
-    return f"{route.method.lower()}_{path}"
+    return f"{route.method.lower() if route.path.startswith('/v1/') else 'probe'}_{path}"
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     schema = dict(parameter.schema)
-    if parameter.default is not None:
+    made = {"name": parameter.name, "in": "query", "description": parameter.meaning, "schema": schema}
+    if schema["type"] == "array":
+        return {**made, "style": "form", "explode": False}  # one value, with commas
+    if parameter.default is not None and "default" not in schema:
         schema["default"] = int(parameter.default) if isinstance(parameter.default, bool) else parameter.default
-    return {"name": parameter.name, "in": "query", "description": parameter.meaning, "schema": schema}
+    return made
 
 
 def _content(route: Endpoint, components: dict[str, Any]) -> dict[str, Any]:

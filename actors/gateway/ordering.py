@@ -13,16 +13,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from squad.actors.gateway import proposal, shapes
-from squad.actors.gateway.answers import Answer, NotFoundError
+from squad.actors.gateway.answers import Answer, NotFoundError, not_found
 from squad.actors.gateway.bodies import whole
 from squad.actors.gateway.bridge import Bridge
-from squad.actors.gateway.catalogue import shown
 from squad.actors.gateway.endpoint import Endpoint
-from squad.actors.gateway.reading import read_object
+from squad.actors.gateway.reading import read_fields, read_object
 from squad.actors.gateway.shapes import many, order, record
 from squad.actors.protocol import Address, Reload, Reply, Resize, Restart
 from squad.errors import UsageError
-from squad.messages import did_you_mean
 
 _RELOADED = record(
     {
@@ -95,7 +93,7 @@ class Ordering:
             order = BackgroundTask(self._bridge.say, self._supervisor, Restart("", name))
             return Answer({"name": name}, background=order)
         if name not in self._agents and name.rpartition("-")[0] not in self._sizes:  # "checker-2", of "checker"
-            raise _unknown("agent", name, self._agents)
+            raise not_found("agent", name, self._agents)
         await whole(request, _MOST)
         await self._order(lambda number: Restart(number, name))
         return Answer({"name": name})
@@ -103,8 +101,8 @@ class Ordering:
     async def resize(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name not in self._sizes:
-            raise _unknown("convoy", name, self._sizes)
-        size = _size(read_object(await whole(request, _MOST), lines=True), name, self._sizes[name])
+            raise not_found("convoy", name, self._sizes)
+        size = _size(read_fields(await whole(request, _MOST), ["size"]), name, self._sizes[name])
         reason = "automatic again" if size is None else "set by hand"
         reply = await self._order(lambda number: Resize(name, size, reason, pin=True, request=number))
         return Answer({"convoy": name, "size": reply.detail["size"], "pinned": reply.detail["pinned"]})
@@ -124,8 +122,6 @@ class Ordering:
 
 def _size(body: dict[str, Any], convoy: str, bounds: tuple[int, int]) -> int | None:
     least, most = bounds
-    for name in sorted(body.keys() - {"size"}):
-        raise UsageError(f"{shown(name)} is not a field of this request", hint=did_you_mean(name, ["size"]))
     size = body.get("size")
     if size == "auto":
         return None
@@ -135,8 +131,3 @@ def _size(body: dict[str, Any], convoy: str, bounds: tuple[int, int]) -> int | N
         f'size must be "auto" or a whole number from {least} to {most}',
         hint=f"min and max of {convoy} in the configuration set this",
     )
-
-
-def _unknown(kind: str, name: str, known: Mapping[str, Any] | frozenset[str]) -> NotFoundError:
-    hint = did_you_mean(name, sorted(known)) or f"there are: {', '.join(sorted(known)) or 'none'}"
-    return NotFoundError(f"no {kind} is called {shown(name)}", hint=hint)

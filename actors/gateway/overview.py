@@ -8,7 +8,7 @@ from typing import Any
 Row = Mapping[str, Any]
 
 _WORKING = ("ready", "idle", "busy", "throttled")
-_COMING = ("starting", "restarting", "hung", "failing")
+_COMING = ("waiting", "starting", "restarting", "hung", "failing")
 _GIVEN_UP = ("quarantined", "damaged")
 _ASIDE = ("convoy", "exporter")  # kinds of rows by which nobody's readiness is judged
 
@@ -36,18 +36,6 @@ def health(squad: str, rows: Iterable[Row]) -> dict[str, Any]:
 def is_ready(rows: Iterable[Row]) -> bool:
     """Whether all that should run does."""
     return bool(health("", rows)["ready"])
-
-
-def convoys(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Each convoy: ``size`` of its workers are there, ``target`` are wanted."""
-    rows = list(rows)
-    found = []
-    for row in rows:
-        if row["kind"] == "convoy":
-            workers = [worker["name"] for worker in rows if worker["parent"] == row["name"]]
-            same = {key: row[key] for key in ("name", "size", "target", "min", "max", "pinned", "reason")}
-            found.append({**same, "workers": workers})
-    return found
 
 
 def with_depths(rows: Iterable[Row], depths: Mapping[str, int] | None, tokens: float | None) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,13 +13,11 @@ from starlette.routing import Route
 
 from squad.actors.gateway import shapes
 from squad.actors.gateway.admission import Admission
-from squad.actors.gateway.answers import Answer, NotFoundError
+from squad.actors.gateway.answers import Answer, not_found
 from squad.actors.gateway.bridge import Bridge
-from squad.actors.gateway.catalogue import shown
 from squad.actors.gateway.endpoint import Endpoint
 from squad.actors.gateway.reading import IntakeError, is_id, read_object
 from squad.actors.scheduling.schedules import listing, task_by_hand
-from squad.messages import did_you_mean
 
 if TYPE_CHECKING:
     from squad.config.schedules import ScheduleConfig
@@ -52,7 +50,7 @@ class Planned:
             Endpoint(
                 "GET",
                 "/v1/schedules",
-                self.list,
+                self.show,
                 "The schedules, and when each runs.",
                 answer=shapes.record({"schedules": shapes.many(shapes.SCHEDULE)}),
             ),
@@ -67,9 +65,12 @@ class Planned:
             ),
         ]
 
-    async def list(self, request: Request) -> Response:
-        kept = await asyncio.to_thread(self._kept)
-        return Answer({"schedules": listing(self._schedules, kept, time.time())})
+    async def show(self, request: Request) -> Response:
+        return Answer({"schedules": await self.listed()})
+
+    async def listed(self) -> list[dict[str, Any]]:
+        """Each of them, and when it runs."""
+        return await asyncio.to_thread(lambda: listing(self._schedules, self._kept(), time.time()))
 
     async def run(self, request: Request) -> Response:
         """With the message's id, so that a request which is repeated is stored once."""
@@ -78,8 +79,7 @@ class Planned:
         if not isinstance(task_id, str) or not is_id(task_id):
             raise IntakeError('the request must be {"id": "…"}, with a new UUID in lower case')
         if name not in self._schedules:
-            hint = did_you_mean(name, self._schedules) or f"there are: {', '.join(self._schedules) or 'none'}"
-            raise NotFoundError(f"no schedule is called {shown(name)}", hint=hint)
+            raise not_found("schedule", name, self._schedules)
         self._must_be_open()
         await self._admission.charge(1)
         await self._bridge.submit([task_by_hand(task_id, name, self._schedules[name])])

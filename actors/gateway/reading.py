@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NoReturn
 
 from squad.actors.gateway.catalogue import shown
-from squad.errors import Problem, RefusedError
+from squad.errors import Problem, RefusedError, UsageError
+from squad.messages import did_you_mean
 
+_LONGEST = 500  # characters of a line that people write
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -78,6 +80,27 @@ def read_object(data: bytes, *, lines: bool = False) -> dict[str, Any]:
             return value
         what = f"this must be a JSON object, not {brief(value)}"
     raise IntakeError(what, status=400)
+
+
+def read_fields(data: bytes, fields: Collection[str]) -> dict[str, Any]:
+    """The JSON object in ``data``, which has no other than these fields. Raises IntakeError and UsageError."""
+    asked = read_object(data, lines=True)
+    must_be_known(asked, fields)
+    return asked
+
+
+def must_be_known(asked: Mapping[str, Any], fields: Collection[str]) -> None:
+    """Raises UsageError for a field that is none of ``fields``."""
+    for name in sorted(asked.keys() - set(fields)):
+        raise UsageError(f"{shown(name)} is not a field of this request", hint=did_you_mean(name, fields))
+
+
+def read_line(asked: Mapping[str, Any], name: str) -> str:
+    """What somebody wrote of themselves or as a reason; empty when nothing. Raises UsageError."""
+    text = asked.get(name) or ""
+    if not isinstance(text, str) or len(text) > _LONGEST or not text.isprintable():
+        raise UsageError(f"{name} must be a line of at most {_LONGEST} printable characters")
+    return text
 
 
 def brief(value: Any) -> str:

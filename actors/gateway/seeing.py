@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from squad import convoys
 from squad.actors.gateway import overview, shapes
 from squad.actors.gateway.admission import Admission
 from squad.actors.gateway.answers import Answer
@@ -78,9 +79,7 @@ class Seeing:
                 "How the connections to the database are used.",
                 answer=record({"pool": shapes.by_name(shapes.WHOLE)}),
             ),
-            Endpoint(
-                "GET", "/v1/convoys", self.convoys, "The convoys.", answer=record({"convoys": many(shapes.CONVOY)})
-            ),
+            Endpoint("GET", "/v1/convoys", self.convoys, "The convoys.", answer=shapes.CONVOYS),
         ]
 
     async def health(self, request: Request) -> Response:
@@ -96,7 +95,7 @@ class Seeing:
         return Answer({"pool": dict(self._pool())})
 
     async def convoys(self, request: Request) -> Response:
-        return Answer({"convoys": overview.convoys((await self._ask()).rows)})
+        return Answer(convoys.listed(await self.tree_document()))
 
     async def health_document(self) -> dict[str, Any]:
         """Whether all that should run does, and who does not. Never raises: a silent supervisor is an answer too."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
+from squad.alerts import SEVERITIES
+from squad.metrics import Kind
 from squad.store.reports import STATUSES
 
 Schema = dict[str, Any]
@@ -208,20 +210,26 @@ HEALTH = Named(
         }
     ),
 )
-TREE = record({"squad": TEXT, "live": BOOL, "taken_at": TEXT, "actors": many(ACTOR)})
-CONVOY = record(
+_TAKEN: Schema = {"squad": TEXT, "live": BOOL, "taken_at": TEXT}
+TREE = record({**_TAKEN, "actors": many(ACTOR)})
+_CONVOY = record(
     {
         "name": TEXT,
+        "state": TEXT,
         "size": WHOLE,
         "target": WHOLE,
         "min": WHOLE,
         "max": WHOLE,
         "pinned": BOOL,
+        "queue_depth": WHOLE_OR_NULL,
+        "in_hand": WHOLE,
         "reason": TEXT,
         "workers": many(TEXT),
     }
 )
-RESIZE = record({"at": TEXT, "from": WHOLE, "to": WHOLE, "reason": TEXT, "readings": ANY})
+CONVOYS = record({**_TAKEN, "convoys": many(_CONVOY)})
+_RESIZE = record({"at": TEXT, "from": WHOLE, "to": WHOLE, "reason": TEXT, "readings": ANY})
+CONVOY = record({**_TAKEN, "convoy": ACTOR, "workers": many(ACTOR), "resizes": many(_RESIZE)})
 SCHEDULE = record(
     {
         "name": TEXT,
@@ -256,3 +264,73 @@ WHICH_DEAD = order(
     }
 )
 DONE_DEAD = record({"count": WHOLE, "ids": many(TEXT)})
+_SERIES = {
+    "name": TEXT,
+    "kind": {"type": "string", "enum": list(get_args(Kind))},
+    "unit": TEXT_OR_NULL,
+    "agent": TEXT_OR_NULL,
+    "type": TEXT_OR_NULL,
+    "seconds": NUMBER,
+    "count": WHOLE,
+    "sum": NUMBER,
+    **dict.fromkeys(("per_second", "mean", "least", "most", "last", "p50", "p95", "p99"), NUMBER_OR_NULL),
+    "points": many(record({"at": TEXT, "value": NUMBER_OR_NULL})),
+}
+METRICS = record({"since": TEXT, "until": TEXT, "metrics": many(record(_SERIES))})
+
+_SPREAD = Named(
+    "Spread",
+    record({"count": WHOLE, **dict.fromkeys(("mean", "least", "p50", "p95", "p99", "most"), NUMBER_OR_NULL)}),
+)
+_TIMES = {"handling_ms": maybe(_SPREAD), "waiting_ms": maybe(_SPREAD), "share": NUMBER}
+_SLOW = {
+    "id": TEXT,
+    "agent": TEXT,
+    "type": TEXT,
+    "duration_ms": NUMBER,
+    "waited_ms": NUMBER_OR_NULL,
+    "created_at": TEXT,
+    "started_at": TEXT_OR_NULL,
+    "completed_at": TEXT,
+}
+_RUNNING = {
+    **dict.fromkeys(("id", "agent", "worker", "type", "created_at", "claimed_at"), TEXT),
+    "running_ms": NUMBER,
+}
+BOTTLENECKS = record(
+    {"since": TEXT, "until": TEXT},
+    optional={
+        "tasks": many(record(_SLOW)),
+        "running": many(record(_RUNNING)),
+        "agents": many(record({"agent": TEXT, **_TIMES})),
+        "types": many(record({"type": TEXT, **_TIMES})),
+    },
+)
+
+_ALERT = {
+    "id": TEXT,
+    "state": {"type": "string", "enum": ["firing", "acked", "cleared"]},
+    "rule": TEXT,
+    "agent": TEXT_OR_NULL,
+    "severity": {"type": "string", "enum": list(SEVERITIES)},
+    "summary": TEXT,
+    "value": NUMBER_OR_NULL,
+    "threshold": NUMBER_OR_NULL,
+    "unit": TEXT,
+    "fired_at": TEXT,
+    **dict.fromkeys(("told_at", "reminded_at", "acked_at", "acked_by", "note", "cleared_at"), TEXT_OR_NULL),
+    "reminders": WHOLE,
+    "todo": TEXT,
+}
+_SILENCE = {
+    **dict.fromkeys(("silence_id", "since", "until"), TEXT),
+    **dict.fromkeys(("rule", "agent", "by", "reason"), TEXT_OR_NULL),
+}
+_UNDELIVERED = {"agent": TEXT, "messages": WHOLE, "error": TEXT, "at": TEXT}
+ALERTS = record(
+    {
+        "alerts": many(record(_ALERT)),
+        "silences": many(record(_SILENCE)),
+        "undelivered": many(record(_UNDELIVERED)),
+    }
+)

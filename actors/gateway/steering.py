@@ -16,11 +16,10 @@ from squad.actors.gateway.bridge import Bridge
 from squad.actors.gateway.catalogue import shown
 from squad.actors.gateway.endpoint import Endpoint
 from squad.actors.gateway.intake import Intake
-from squad.actors.gateway.reading import is_id, read_object
+from squad.actors.gateway.reading import is_id, must_be_known, read_fields
 from squad.actors.gateway.shapes import order, record
 from squad.actors.protocol import Cancel, Cancelled, Desk, DeskDone
 from squad.errors import UsageError
-from squad.messages import did_you_mean
 from squad.moments import parse_moment
 from squad.store.rows import DeadFilter
 
@@ -86,11 +85,13 @@ class Steering:
 
     async def cancel(self, request: Request) -> Response:
         task_id = request.path_params["id"]
-        asked = await self._read(request, _SMALL, ("tree",))
+        asked = read_fields(await self._body(request, _SMALL), ("tree",))
         tree = _flag(asked, "tree")
         await self._meant_for(task_id)
         # Said again to a storage that is started anew: a second time does no harm.
         done: Cancelled = await self._bridge.ask_storage(lambda number: Cancel(number, task_id, tree), again=True)
+        if done.error is not None:
+            raise done.error
         return Answer({"cancelled": done.cancelled, "running": done.running})
 
     async def retry(self, request: Request) -> Response:
@@ -100,14 +101,14 @@ class Steering:
         return await self._desk(request, "drop")
 
     async def _desk(self, request: Request, action: Any) -> Response:
-        asked = await self._read(request, _LARGE, ("ids", "filter", "dry_run"))
+        asked = read_fields(await self._body(request, _LARGE), ("ids", "filter", "dry_run"))
         which, dry_run = _which(asked), _flag(asked, "dry_run")
         done = await self._carry_out(lambda number: Desk(number, action, which, dry_run=dry_run))
         return Answer({"count": len(done.ids), "ids": list(done.ids)})
 
     async def edit(self, request: Request) -> Response:
         task_id = request.path_params["id"]
-        asked = await self._read(request, self._intake.max_request, ("payload",))
+        asked = read_fields(await self._body(request, self._intake.max_request), ("payload",))
         recipient, type_name = await self._meant_for(task_id)
         payload = asked.get("payload")
         if not isinstance(payload, dict):
@@ -129,16 +130,6 @@ class Steering:
             raise NotFoundError(f"there is no message with the id {shown(task_id)}", hint="squad message list")
         return found
 
-    async def _read(self, request: Request, most: int, fields: tuple[str, ...]) -> dict[str, Any]:
-        asked = read_object(await self._body(request, most), lines=True)
-        _must_be_known(asked, fields)
-        return asked
-
-
-def _must_be_known(asked: Mapping[str, Any], fields: tuple[str, ...]) -> None:
-    for name in sorted(asked.keys() - set(fields)):
-        raise UsageError(f"{shown(name)} is not a field of this request", hint=did_you_mean(name, fields))
-
 
 def _flag(asked: Mapping[str, Any], name: str) -> bool:
     value = asked.get(name, False)
@@ -159,7 +150,7 @@ def _which(asked: Mapping[str, Any]) -> tuple[str, ...] | DeadFilter:
     given = asked["filter"]
     if not isinstance(given, dict):
         raise UsageError("filter must be an object")
-    _must_be_known(given, _FILTERS)
+    must_be_known(given, _FILTERS)
     for name in ("agent", "type", "error"):
         text = given.get(name, "-")
         if not isinstance(text, str) or not 0 < len(text) <= _LONGEST or not text.isprintable():

@@ -1,5 +1,5 @@
-"""The gateway's routes that read the database: what ``squad message``, ``dead``, ``events``, ``queue`` and ``status``
-print, by the same functions."""
+"""The gateway's routes that read the database: what ``squad message``, ``dead``, ``events``, ``queue``, ``status``,
+``metrics``, ``bottlenecks`` and ``alerts`` print, by the same functions."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from squad import convoys
 from squad.actors.gateway import endpoint, shapes
 from squad.actors.gateway.answers import Answer, NotFoundError
 from squad.actors.gateway.endpoint import Endpoint, read_query
 from squad.actors.gateway.seeing import Seeing
 from squad.actors.gateway.shapes import many, record
+from squad.clock import Clock
 from squad.errors import UsageError
 from squad.events import CATALOGUE
-from squad.store import choices, history, queries, reports
-from squad.store.documents import event_document, message_document, resize_document
+from squad.store import alerts, bottlenecks, history, queries, reports
+from squad.store.documents import events_document, messages_document
+from squad.store.metrics import report as metrics
 from squad.store.queries import Filter
 
 if TYPE_CHECKING:
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 
 _MOST = 1000  # messages or events of one answer
 _EFFECTS = 1000  # of a message
-_RESIZES = 100
 _ROW = 2**62
 
 _LIMIT = endpoint.number("limit", "How many at most.", 1, _MOST, 100)
@@ -56,21 +58,35 @@ _EVENTS = (
     endpoint.moment("since", "Only what happened since."),
     _LIMIT,
 )
+_BY = ("agent", "type")
+_METRICS = (
+    endpoint.texts("names", "Only these metrics, with commas between them: each with a row for every agent."),
+    endpoint.text("agent", "Only of this agent or convoy."),
+    endpoint.duration("window", "How far back: 30m, 6h, 7d.", "1h"),
+    endpoint.choice("by", "A row for each agent, or each type of message.", _BY),
+)
+_BOTTLENECKS = (
+    endpoint.choice("by", "Only percentiles: of each agent, or each type.", _BY),
+    endpoint.moment("since", "Only what ended since; the last 24 hours unless given."),
+    _LIMIT,
+)
+_ALERTS = (
+    endpoint.flag("all", "Those that are over as well."),
+    endpoint.number("limit", "Of those, how many at most.", 1, _MOST, 100),
+)
 
 
 class Stored:
     """``read`` asks the database, on the thread that calls it."""
 
-    def __init__(self, read: Callable[[Callable[[Database], Any]], Any], seeing: Seeing) -> None:
+    def __init__(self, read: Callable[[Callable[[Database], Any]], Any], seeing: Seeing, clock: Clock) -> None:
         self._read = read
         self._seeing = seeing
+        self._clock = clock
 
     def routes(self) -> list[Route]:
         listed = record({"messages": many(shapes.MESSAGE), "next": shapes.WHOLE_OR_NULL})
         standing = record({"messages": shapes.by_name(shapes.WHOLE), **shapes.HOLDS})
-        convoy = record(
-            {"convoy": shapes.ACTOR, "workers": many(shapes.ACTOR), "resizes": many(shapes.RESIZE), "live": shapes.BOOL}
-        )
         return [
             Endpoint(
                 "GET", "/v1/messages", self.messages, "Messages, the newest first.", query=_MESSAGES, answer=listed
@@ -117,7 +133,24 @@ class Stored:
                 "/v1/convoys/{name}",
                 self.convoy,
                 "A convoy, its workers, and the last changes of its size.",
-                answer=convoy,
+                answer=shapes.CONVOY,
+            ),
+            Endpoint("GET", "/v1/metrics", self.metrics, "What was measured.", query=_METRICS, answer=shapes.METRICS),
+            Endpoint(
+                "GET",
+                "/v1/bottlenecks",
+                self.bottlenecks,
+                "What is slow: which messages, agents and types.",
+                query=_BOTTLENECKS,
+                answer=shapes.BOTTLENECKS,
+            ),
+            Endpoint(
+                "GET",
+                "/v1/alerts",
+                self.alerts,
+                "What is wrong, what is silenced, and what could not be told to a sink.",
+                query=_ALERTS,
+                answer=shapes.ALERTS,
             ),
         ]
 
@@ -126,7 +159,7 @@ class Stored:
         limit, before = asked.pop("limit"), asked.pop("before")
         found = await self._ask(lambda database: queries.messages(database, Filter(**asked), limit, before))
         following = found[-1].row if len(found) == limit else None
-        return Answer({"messages": [message_document(row) for row in found], "next": following})
+        return Answer({**messages_document(found), "next": following})
 
     async def message(self, request: Request) -> Response:
         try:
@@ -139,17 +172,14 @@ class Stored:
         asked = read_query(request, _DEAD)
         limit = asked.pop("limit")
         which = Filter(status="failed", ended_since=asked.pop("since"), **asked)
-        found, total = await self._ask(
-            lambda database: (queries.messages(database, which, limit), choices.count(database, which))
-        )
-        return Answer({"dead": [message_document(row) for row in found], "total": total})
+        return Answer((await self._ask(lambda database: reports.dead(database, which, limit))).document())
 
     async def events(self, request: Request) -> Response:
         asked = read_query(request, _EVENTS)
         kinds = None if asked["kind"] is None else frozenset([asked["kind"]])
         wanted = history.Wanted(kinds, asked["agent"])
         found = await self._ask(lambda database: history.last(database, asked["limit"], wanted, asked["since"]))
-        return Answer({"events": [event_document(happening) for happening in found]})
+        return Answer(events_document(found))
 
     async def queues(self, request: Request) -> Response:
         return Answer(await self._ask(reports.queues))
@@ -160,18 +190,29 @@ class Stored:
     async def convoy(self, request: Request) -> Response:
         name = request.path_params["name"]
         tree = await self._seeing.tree_document()
-        found = next((row for row in tree["actors"] if row["kind"] == "convoy" and row["name"] == name), None)
-        if found is None:
-            raise NotFoundError("there is no convoy of that name", hint="GET /v1/convoys lists them")
-        resizes = await self._ask(lambda database: queries.resizes(database, name, _RESIZES))
+        resizes = await self._ask(lambda database: queries.resizes(database, name, convoys.RESIZES))
+        try:
+            return Answer(convoys.shown(tree, name, resizes))
+        except UsageError as error:
+            raise NotFoundError(error.message, hint=error.hint) from None
+
+    async def metrics(self, request: Request) -> Response:
+        asked, until = read_query(request, _METRICS), self._clock.time()
+        names, since = asked.pop("names"), until - asked.pop("window")
+        found = await self._ask(lambda database: metrics.read(database, names, since, until, **asked))
+        return Answer(found.document())
+
+    async def bottlenecks(self, request: Request) -> Response:
+        asked, now = read_query(request, _BOTTLENECKS), self._clock.time()
+        since = now - bottlenecks.DAY if asked["since"] is None else asked["since"]
         return Answer(
-            {
-                "live": tree["live"],
-                "convoy": found,
-                "workers": [row for row in tree["actors"] if row["parent"] == name],
-                "resizes": [resize_document(row) for row in resizes],
-            }
+            await self._ask(lambda database: bottlenecks.report(database, asked["limit"], asked["by"], since, now))
         )
+
+    async def alerts(self, request: Request) -> Response:
+        asked, now = read_query(request, _ALERTS), self._clock.time()
+        over = asked["limit"] if asked["all"] else 0
+        return Answer((await self._ask(lambda database: alerts.report(database, now, over=over))).document())
 
     async def _ask(self, question: Callable[[Database], Any]) -> Any:
         return await asyncio.to_thread(self._read, question)

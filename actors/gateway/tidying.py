@@ -11,12 +11,10 @@ from starlette.routing import Route
 from squad.actors.gateway import shapes
 from squad.actors.gateway.answers import Answer
 from squad.actors.gateway.bridge import Bridge
-from squad.actors.gateway.catalogue import shown
 from squad.actors.gateway.endpoint import Endpoint
-from squad.actors.gateway.reading import read_object
+from squad.actors.gateway.reading import read_fields
 from squad.actors.protocol import Maintain, MaintainDone
 from squad.errors import UsageError
-from squad.messages import did_you_mean
 from squad.store.times import iso
 
 _MOST = 1024  # bytes of a request
@@ -44,10 +42,7 @@ class Tidying:
 
     async def begin(self, request: Request) -> Response:
         """It goes on in the storage, and what comes of it is in the store. One that is under way is not begun again."""
-        asked = read_object(await self._body(request, _MOST), lines=True)
-        for name in sorted(asked.keys() - {"what"}):
-            raise UsageError(f"{shown(name)} is not a field of this request", hint=did_you_mean(name, ["what"]))
-        what = asked.get("what")
+        what = read_fields(await self._body(request, _MOST), ["what"]).get("what")
         if what not in ("run", "prune"):
             raise UsageError('what must be "run" or "prune"')
         done: MaintainDone = await self._bridge.ask_storage(lambda number: Maintain(number, what), again=True)

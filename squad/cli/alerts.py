@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -57,25 +56,16 @@ def list_alerts(everything: bool, limit: int, as_json: bool) -> None:
     from squad.store.database import open_reader
 
     with open_reader(current_home().database) as pool, pool.connection() as database:
-        firing = alerts.firing(database)
-        past = alerts.past(database, limit) if everything else []
-        silences = alerts.silences(database, time.time())
-        undelivered = alerts.undelivered(database)
+        found = alerts.report(database, time.time(), over=limit if everything else 0)
     if as_json:
-        print_json(
-            {
-                "alerts": [document(one) for one in (*firing, *past)],
-                "silences": [asdict(one) for one in silences],
-                "undelivered": [one._asdict() for one in undelivered],
-            }
-        )
+        print_json(found.document())
         return
     columns = [Column("ID"), Column("STATE", style=_style), Column("SEVERITY", style=_style), Column("RULE")]
     columns += [Column("AGENT"), Column("SINCE", right=on_terminal()), Column("WHAT", fold=True)]
-    print_table(columns, [_row(one, silences) for one in (*firing, *past)], empty="nothing is wrong")
-    for silence in silences:
+    print_table(columns, [_row(one, found.silences) for one in found.alerts], empty="nothing is wrong")
+    for silence in found.silences:
         say(f"silenced until {silence.until}: {_about(silence)}; squad alerts unsilence {short_id(silence.silence_id)}")
-    for one in undelivered:
+    for one in found.undelivered:
         word = "alerts" if one.messages > 1 else "alert"
         say(f"{one.messages:,} {word} could not be told by {one.agent}: {_first(one.error)}")
         say(f"  squad dead list --agent {one.agent}")
@@ -99,14 +89,6 @@ def _first(error: str) -> str:
     return (error.splitlines() or [""])[0]
 
 
-def document(one: Incident) -> dict[str, Any]:
-    """An alert as ``-o json`` prints it."""
-    from squad.alerts import next_command
-
-    about = asdict(one) | {"agent": one.agent or None}
-    return {"id": about.pop("alert_id"), "state": one.state, **about, "todo": next_command(one.rule, one.agent)}
-
-
 @command.command("show", examples=["squad alerts show 7f3c9a12b4de", "squad alerts show 7f3c9a12b4de -o json"])
 @click.argument("id_", metavar="ID")
 @output_option
@@ -116,7 +98,7 @@ def show_alert(id_: str, as_json: bool) -> None:
     Of the ID its beginning or its end is enough.
     """
     found = _find(current_home(), id_)
-    about = document(found)
+    about = found.document()
     if as_json:
         print_json(about)
         return

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from squad.cli.command import Group, Number, output_option
 from squad.cli.output import print_json, say
+from squad.endings import interrupted_by_signals
 from squad.errors import SquadError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -134,7 +133,7 @@ def run_(  # noqa: PLR0913, PLR0917 - each is an option
     scale = replace(scale, **{name: value for name, value in given.items() if value is not None})
     todo = running.steps(scale, folder, [name.strip() for names in only for name in names.split(",")])
     check(running.most_agents(todo), folder, output)
-    with _ended_by_signals():
+    with interrupted_by_signals():
         document = running.run(scale, todo, folder, repeat, say)
     if format_ == "json":
         print_json(document.content())
@@ -228,7 +227,7 @@ def memory(  # noqa: PLR0913, PLR0917 - each is an option
     from squad.cli import benchmark_tables
 
     check(max(agents), folder, output)
-    with _ended_by_signals():
+    with interrupted_by_signals():
         readings = list(measuring.measure(agents, runs, messages, folder, say))
     found = measuring.by_role(readings, messages)
     if output is not None:
@@ -242,18 +241,3 @@ def memory(  # noqa: PLR0913, PLR0917 - each is an option
         benchmark_tables.print_memory(found)
     for sentence in benchmark_tables.conclusions(found):
         say(sentence)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Whatever ends this program ends what it has started as well: as Ctrl-C does."""
-
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,13 +17,10 @@ from squad.cli.sparkline import sparkline
 if TYPE_CHECKING:
     from peewee import Database
 
-By = Literal["agent", "type"]
+    from squad.store.bottlenecks import By
 
-_GROUPS: dict[str, By] = {"agents": "agent", "types": "type"}
-_DAY = 86_400.0  # seconds looked back on unless something else is said
 _LIMIT = 10
 _TREND = 16  # steps of the line that shows how p95 has been
-_IN_HAND = 1.0  # seconds for which a message must be in hand to be shown for it
 
 _SLOWEST = [
     Column("SLOWEST"),
@@ -73,21 +70,14 @@ def command(limit: int, by: By | None, since: float | None, as_json: bool) -> No
     from squad.store.database import open_reader
 
     now = time.time()
-    begin = now - _DAY if since is None else since
-    document: dict[str, Any] = {"since": _iso(begin), "until": _iso(now)}
+    begin = now - bottlenecks.DAY if since is None else since
     with open_reader(current_home().database) as pool, pool.connection() as database:
-        if by is None:
-            document["tasks"] = [task.document() for task in bottlenecks.slowest(database, limit, begin)]
-            running = bottlenecks.longest_running(database, limit, until=now - _IN_HAND)
-            document["running"] = [task.document(now) for task in running]
-        groups = {key: group for key, group in _GROUPS.items() if by in (None, group)}
-        for key, group in groups.items():
-            document[key] = [row.document() for row in bottlenecks.groups(database, group, begin, now, limit)]
+        document = bottlenecks.report(database, limit, by, begin, now)
         if as_json:
             print_json(document)
             return
-        for key, group in groups.items():
-            for row in document[key] if on_terminal() else ():
+        for key, group in bottlenecks.GROUPS.items() if on_terminal() else ():
+            for row in document.get(key, ()):
                 row["trend"] = _trend(database, group, row[group], begin, now)
     _print(document, begin)
 
@@ -102,6 +92,8 @@ def _trend(database: Database, by: By, name: str, since: float, until: float) ->
 
 
 def _print(document: dict[str, Any], since: float) -> None:
+    from squad.store.bottlenecks import GROUPS
+
     told = f"since {time.strftime('%Y-%m-%d %H:%M', time.localtime(since))}"
     if not any(document.get(key) for key in ("tasks", "running", "agents", "types")):
         say(f"nothing was completed {told}: --since 30d looks farther back")
@@ -139,7 +131,7 @@ def _print(document: dict[str, Any], since: float) -> None:
                 ],
             )
         )
-    for key, name in _GROUPS.items():
+    for key, name in GROUPS.items():
         if document.get(key):
             sections.append(_figures(name, document[key]))
     print_heading(f"Handled {told}")
@@ -166,9 +158,3 @@ def _figures(name: str, rows: list[dict[str, Any]]) -> tuple[list[Column], list[
             ]
         )
     return [Column(name.upper(), fold=True), *_FIGURES, *trend], cells
-
-
-def _iso(seconds: float) -> str:
-    from squad.store.times import iso
-
-    return iso(seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 from squad.cli import completion_values
 from squad.cli.command import Group, explicit_home, output_option
 from squad.cli.output import Column, pretty, print_json, print_table, print_text, say
-from squad.errors import ConfigError, SquadError, UsageError
+from squad.errors import ConfigError, Problem, SquadError, UsageError
 from squad.home import Launcher, find
 
 
@@ -34,9 +35,11 @@ def check(file: Path | None, as_json: bool) -> None:
     """Name every mistake in FILE, by line, import the classes of its agents, and look for their programs.
 
     Without FILE it is that of the running squad, or else of the squad that comes with Squad. The exit status is 4 when
-    there are mistakes. The classes are imported in a process of their own; nothing is started.
+    there are mistakes, and 0 when there are only warnings. The classes are imported in a process of their own; nothing
+    is started.
     """
     from squad.actors.agents.recipients import recipients
+    from squad.config.cautions import cautions
     from squad.config.load import load
 
     path = file or _default()
@@ -45,9 +48,10 @@ def check(file: Path | None, as_json: bool) -> None:
         handled = recipients(config)
     except ConfigError as error:
         if as_json:
-            problems = [{"where": item.where, "what": item.what, "hint": item.hint} for item in error.problems]
-            print_json({"file": str(path), "ok": False, "problems": problems, "agents": [], "convoys": []})
+            found = {"problems": _listed(error.problems), "warnings": []}
+            print_json({"file": str(path), "ok": False, **found, "agents": [], "convoys": []})
         raise
+    warnings = cautions(config)
     groups: dict[str, list[dict[str, Any]]] = {
         name: [
             {
@@ -61,10 +65,12 @@ def check(file: Path | None, as_json: bool) -> None:
         for name, group in (("agents", config.agents), ("convoys", config.convoys))
     }
     if as_json:
-        print_json({"file": str(path), "ok": True, "problems": [], **groups})
+        print_json({"file": str(path), "ok": True, "problems": [], "warnings": _listed(warnings), **groups})
     else:
         count = ", ".join(_plural(len(found), name) for name, found in groups.items() if found)
         say(f"{path} is in order: {count}")
+        for warning in warnings:
+            say(f"warning: {warning}")
         print_table(
             [Column("AGENT"), Column("RUNS", fold=True), Column("HANDLES", fold=True)],
             [
@@ -73,6 +79,10 @@ def check(file: Path | None, as_json: bool) -> None:
                 for entry in found
             ],
         )
+
+
+def _listed(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    return [{"where": item.where, "what": item.what, "hint": item.hint} for item in problems]
 
 
 @command.command("show", examples=["squad config show", "squad config show squad.yaml -o json"])

@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from squad import convoys
 from squad.cli import completion_values
 from squad.cli.command import Group, current_home, output_option
 from squad.cli.output import Column, print_heading, print_json, print_table, print_text, say, state_style
-from squad.cli.snapshot import Row, Snapshot, take
+from squad.cli.snapshot import take
 from squad.errors import UsageError
 from squad.home import Home
-from squad.store.documents import resize_document
 
 if TYPE_CHECKING:
     from squad.store.queries import ResizeRow
 
-_FIELDS = ("name", "state", "size", "target", "min", "max", "pinned", "queue_depth", "in_hand", "reason")
-_HISTORY = 20  # resizes shown, the newest
+_HISTORY = 20  # resizes in a table, the newest
 
 
 @click.group(
@@ -43,14 +42,15 @@ def list_convoys(ctx: click.Context, as_json: bool) -> None:
     Without a running squad they are shown as they were saved last, and the exit status is 3.
     """
     snapshot = take(current_home())
-    convoys = [_facts(row) for row in snapshot.actors if row["kind"] == "convoy"]
+    found = convoys.listed(snapshot.document())
     if as_json:
-        print_json({"squad": snapshot.squad, "live": snapshot.live, "taken_at": snapshot.taken_at, "convoys": convoys})
+        print_json(found)
     else:
         figures = [Column(name, right=True) for name in ("SIZE", "TARGET", "MIN", "MAX")]
         columns = [Column("CONVOY"), Column("STATE", style=state_style), *figures, Column("PINNED")]
         columns += [Column("QUEUE", right=True), Column("HAND", right=True), Column("REASON", fold=True)]
-        print_table(columns, [[_cell(value) for value in convoy.values()] for convoy in convoys], empty="no convoys")
+        cells = [[_cell(convoy[field]) for field in convoys.FIELDS] for convoy in found["convoys"]]
+        print_table(columns, cells, empty="no convoys")
     if snapshot.note:
         say(snapshot.note)
     ctx.exit(snapshot.status)
@@ -67,20 +67,12 @@ def show_convoy(ctx: click.Context, name: str, as_json: bool) -> None:
     """
     home = current_home()
     snapshot = take(home)
-    convoy, workers = _find(snapshot, name)
-    history = _history(home, name)
+    convoy, workers = convoys.find(snapshot.document(), name)
+    history = _history(home, name, convoys.RESIZES if as_json else _HISTORY)
     if as_json:
-        about = {"squad": snapshot.squad, "live": snapshot.live, "taken_at": snapshot.taken_at}
-        print_json(
-            {
-                **about,
-                "convoy": _facts(convoy),
-                "workers": workers,
-                "resizes": [resize_document(row) for row in history],
-            }
-        )
+        print_json(convoys.shown(snapshot.document(), name, history))
     else:
-        _print(_facts(convoy), workers, history)
+        _print(convoys.facts(convoy), workers, history)
     if snapshot.note:
         say(snapshot.note)
     ctx.exit(snapshot.status)
@@ -108,31 +100,15 @@ def resize_convoy(name: str, size: str, as_json: bool) -> None:
         say(f"{name}: {done['size']} workers{'' if done['pinned'] else ', sized by the monitor from now on'}")
 
 
-def _facts(row: Row) -> dict[str, Any]:
-    return {field: row.get(field) for field in _FIELDS}
-
-
-def _find(snapshot: Snapshot, name: str) -> tuple[Row, list[Row]]:
-    convoys = {row["name"]: row for row in snapshot.actors if row["kind"] == "convoy"}
-    if name not in convoys:
-        from squad.messages import did_you_mean
-
-        raise UsageError(
-            f"there is no convoy {name!r} in the squad {snapshot.squad!r}",
-            hint=did_you_mean(name, convoys) or "squad convoy list shows all of them",
-        )
-    return convoys[name], [row for row in snapshot.actors if row["parent"] == name]
-
-
-def _history(home: Home, name: str) -> list[ResizeRow]:
+def _history(home: Home, name: str, most: int) -> list[ResizeRow]:
     from squad.store import queries
     from squad.store.database import open_reader
 
     with open_reader(home.database) as pool, pool.connection() as database:
-        return queries.resizes(database, name, _HISTORY)
+        return queries.resizes(database, name, most)
 
 
-def _print(convoy: dict[str, Any], workers: list[Row], history: list[ResizeRow]) -> None:
+def _print(convoy: dict[str, Any], workers: list[convoys.Row], history: list[ResizeRow]) -> None:
     print_heading(convoy["name"])
     print_text(
         "\n".join(f"  {name.replace('_', ' '):<11} {_cell(value)}" for name, value in convoy.items() if name != "name")

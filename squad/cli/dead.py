@@ -12,7 +12,7 @@ import click
 from squad.cli import completion_values, life
 from squad.cli.ages import ago
 from squad.cli.command import Group, current_home, output_option
-from squad.cli.documents import first_line, message_document, parsed
+from squad.cli.documents import first_line, parsed
 from squad.cli.moments import since_option
 from squad.cli.output import Column, on_terminal, print_json, print_table, say, short_id
 from squad.cli.payload import read_payload
@@ -100,15 +100,13 @@ def list_dead(limit: int, as_json: bool, **which: Any) -> None:
 
     It is read from the store, so it works on a stopped squad too.
     """
-    from squad.store import choices, queries
+    from squad.store import reports
     from squad.store.database import open_reader
 
-    chosen = _filter(which)
     with open_reader(current_home().database) as pool, pool.connection() as database:
-        found = queries.messages(database, chosen, limit)
-        total = choices.count(database, chosen)
+        found = reports.dead(database, _filter(which), limit)
     if as_json:
-        print_json({"dead": [message_document(row) for row in found], "total": total})
+        print_json(found.document())
         return
     columns = [Column("ID"), Column("AGENT"), Column("TYPE"), Column("TRIES", right=True)]
     columns += [Column("FAILED", right=on_terminal()), Column("ERROR", style=lambda _: "red", fold=True)]
@@ -121,11 +119,11 @@ def list_dead(limit: int, as_json: bool, **which: Any) -> None:
             (ago(row.completed_at) if on_terminal() else row.completed_at) or "",
             first_line(row.error_message),
         ]
-        for row in found
+        for row in found.rows
     ]
     print_table(columns, cells, empty="no dead letter fits" if any(which.values()) else "no dead letters")
-    if total > len(found):
-        say(f"{total - len(found):,} more fit: --limit shows more, the filters fewer")
+    if found.total > len(found.rows):
+        say(f"{found.total - len(found.rows):,} more fit: --limit shows more, the filters fewer")
 
 
 @command.command("show", examples=["squad dead show 7f3c9a12b4de", "squad dead show 7f3c9a12b4de -o json"])

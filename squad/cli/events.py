@@ -20,7 +20,7 @@ from squad.errors import StoreError
 from squad.events import CATALOGUE, MESSAGES
 from squad.logview import clock_time
 from squad.messages import did_you_mean
-from squad.store.documents import event_document
+from squad.store.documents import event_document, events_document
 from squad.terminal import colours, escape
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def command(  # noqa: PLR0913, PLR0917 - its options
             past = history.last(database, most, wanted, since)
             watch = history.Watch(database, wanted) if follow else None
         if watch is None and as_json:
-            print_json({"events": [event_document(happening) for happening in past]})
+            print_json(events_document(past))
         else:
             show(past)
         if tail is None and len(past) == _MOST:

@@ -7,16 +7,12 @@ from typing import Any
 
 from squad.cli.ages import seconds_since
 from squad.durations import format_duration
+from squad.home import user_name
 
 
 def me() -> str:
     """Who types: the user's name, or number where it has none."""
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"user {os.getuid()}"
+    return user_name(os.getuid())
 
 
 def told(held: dict[str, Any]) -> str:

@@ -7,7 +7,6 @@ import re
 import resource
 import sys
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from itertools import islice
 from math import inf
 
@@ -22,6 +21,7 @@ from squad.home import Home
 from squad.logfiles import SUFFIX
 from squad.logview import NO_RECORD, Follower, Line, Writer, logs_in
 from squad.messages import did_you_mean
+from squad.store.times import iso
 from squad.terminal import colours
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -132,7 +132,7 @@ def _as_json(lines: Iterable[Line]) -> str:
 def _json_line(line: Line) -> str:
     """The line as it is in its file. What is no record there becomes one."""
     if line.level == NO_RECORD:
-        at = datetime.fromtimestamp(line.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = iso(line.at)
         return json.dumps({"at": at, "level": NO_RECORD, "name": line.name, "pid": None, "message": line.message})
     text = line.raw.decode()
     return text if text.isascii() and text.isprintable() else json.dumps(json.loads(text))

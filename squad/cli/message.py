@@ -9,10 +9,11 @@ import click
 from squad.cli import completion_values, life
 from squad.cli.ages import ago
 from squad.cli.command import Group, current_home, output_option
-from squad.cli.documents import first_line, message_document
+from squad.cli.documents import first_line
 from squad.cli.outcome import how_it_ended
 from squad.cli.output import STATUS, Column, on_terminal, print_json, print_table, say, short_id
 from squad.errors import SquadError
+from squad.store.documents import messages_document
 
 if TYPE_CHECKING:
     from squad.store.queries import MessageRow
@@ -72,7 +73,7 @@ def list_messages(  # noqa: PLR0913, PLR0917 - the options
     with open_reader(current_home().database) as pool, pool.connection() as database:
         found = queries.archived(database, which, limit) if archived else queries.messages(database, which, limit)
     if as_json:
-        print_json({"messages": [message_document(row) for row in found]})
+        print_json(messages_document(found))
         return
     columns = [Column("ID"), Column("AGENT"), Column("TYPE"), STATUS, Column("CREATED", right=on_terminal())]
     columns += [Column("TOOK", right=True), Column("ERROR", style=lambda _: "red", fold=True)]

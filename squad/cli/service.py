@@ -87,9 +87,12 @@ def show(config: Path | None, system: bool, run_as: str | None, writable: tuple[
 def install(config: Path | None, system: bool, run_as: str | None, writable: tuple[Path, ...], start: bool) -> None:
     """Write the unit file, have systemd read it, and start the squad.
 
-    An installed service is replaced; `systemctl restart` lets the new unit take effect.
+    An installed service is replaced; `systemctl restart` lets the new unit take effect. With --system it is refused
+    when the user of the service cannot read the interpreter, Squad or the configuration, by their modes.
     """
     unit = _unit(config, system, run_as, writable)
+    if unit.user is not None:
+        _must_reach(unit.user, unit)
     file = unit.folder / unit.name
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -148,6 +151,27 @@ def _unit(config: Path | None, system: bool, run_as: str | None, writable: tuple
         user=_user(run_as) if system else None,
         writable=writable,
     )
+
+
+def _must_reach(user: str, unit: Unit) -> None:
+    """Raises ServiceError when the unit's user cannot read what it would run: then it could never start."""
+    import squad
+    from squad.service import out_of_reach
+
+    for what, path, instead in (
+        ("the interpreter", unit.python, "install Squad where all may read it: python3 -m venv /opt/squad"),
+        ("Squad itself", Path(squad.__file__), "install Squad where all may read it: python3 -m venv /opt/squad"),
+        ("the configuration", unit.config, f"move it: sudo -u {shlex.quote(user)} cat {unit.config} must print it"),
+    ):
+        try:
+            obstacle = out_of_reach(path, user)
+        except OSError as error:
+            raise ServiceError(f"{what} cannot be looked at: {error.strerror}: {path}") from None
+        if obstacle is not None:
+            raise ServiceError(
+                f"{user} cannot reach {what}, {path}: {obstacle} is closed to it; nothing was installed",
+                hint=f"{instead}; or let it through: ls -ld {shlex.quote(str(obstacle))}",
+            )
 
 
 def _user(named: str | None) -> str:

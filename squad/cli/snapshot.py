@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from squad.cli.ages import ago
+from squad.cli.ages import ago, seconds_since
 from squad.errors import Exit, NotRunningError, UsageError, WaitTimeoutError
 from squad.home import Home
 
@@ -104,4 +104,9 @@ def _saved(home: Home, why: str, status: Exit, error: NotRunningError | WaitTime
 
 def _old(tree: dict[str, Any], why: str, status: Exit) -> Snapshot:
     note = f"{why}: this is how it was {ago(tree['taken_at'])} ago"
-    return Snapshot(tree["squad"], tree["taken_at"], tree["actors"], note, status)
+    passed = seconds_since(tree["taken_at"]) or 0.0
+    rows = [{**row, "age": round(row["age"] + passed, 1)} for row in tree["actors"]]
+    if status is Exit.NOT_RUNNING:
+        # It saves its rows before it ends itself.
+        rows = [{**row, "state": "stopped", "pid": None} if row["state"] == "draining" else row for row in rows]
+    return Snapshot(tree["squad"], tree["taken_at"], rows, note, status)

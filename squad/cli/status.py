@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from squad.cli import completion_values
 from squad.cli.ages import ago, seconds_since
 from squad.cli.command import Command, current_home, output_option
 from squad.cli.documents import first_line
@@ -22,10 +23,24 @@ _WELL = ("ready", "idle", "busy")
 _ALWAYS = ("queued", "running", "failed")  # said even when there are none
 
 
-@click.command(cls=Command, examples=["squad status", "squad status -o json", "squad status || squad start --detach"])
+@click.command(
+    cls=Command,
+    examples=[
+        "squad status",
+        "squad status --agent scanner",
+        "squad status -o json",
+        "squad status || squad start --detach",
+    ],
+)
+@click.option(
+    "--agent",
+    metavar="NAME",
+    shell_complete=completion_values.recipients,
+    help="Only this agent or convoy, and its messages.",
+)
 @output_option
 @click.pass_context
-def command(ctx: click.Context, as_json: bool) -> None:
+def command(ctx: click.Context, agent: str | None, as_json: bool) -> None:
     """Say in a few lines how the squad is.
 
     For how long it is up, how many agents are ready, how many messages are queued, running and failed, and who is not
@@ -39,7 +54,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     except (NotRunningError, WaitTimeoutError):  # nothing was ever saved
         status = Exit.TIMED_OUT if launcher else Exit.NOT_RUNNING
         snapshot = Snapshot(home.path.parent.name, "", [], "nothing is known of its agents", status)
-    document = _document(home, launcher, snapshot)
+    document = _document(home, launcher, snapshot if agent is None else snapshot.below(agent), agent)
     if as_json:
         print_json(document | {"store": _store(home) if snapshot.live else None})
     else:
@@ -49,12 +64,13 @@ def command(ctx: click.Context, as_json: bool) -> None:
     ctx.exit(snapshot.status)
 
 
-def _document(home: Home, launcher: Launcher | None, snapshot: Snapshot) -> dict[str, Any]:
+def _document(home: Home, launcher: Launcher | None, snapshot: Snapshot, agent: str | None) -> dict[str, Any]:
     agents = [row for row in snapshot.actors if row["kind"] in ("agent", "worker")]
     ready = [row for row in agents if row["state"] in _WELL and snapshot.live]
     others = [row for row in snapshot.actors if row["state"] not in _WELL and snapshot.live]
     return {
         "squad": snapshot.squad,
+        "agent": agent,
         "running": launcher is not None,
         # Who is stopped was left out on purpose, by squad start --agents.
         "ready": snapshot.live and not any(row["state"] not in (*_WELL, "stopped") for row in agents),
@@ -64,14 +80,14 @@ def _document(home: Home, launcher: Launcher | None, snapshot: Snapshot) -> dict
         "started_at": launcher.started_at or None if launcher else None,
         "uptime_seconds": round(seconds_since(launcher.started_at) or 0.0, 1) if launcher else None,
         "agents": {"ready": len(ready), "total": len(agents)},
-        **_stored(home),
+        **_stored(home, agent),
         "not_ready": [{key: row[key] for key in ("name", "kind", "state", "since", "last_error")} for row in others],
         "last_stop": None if launcher else _last_stop(home),
     }
 
 
-def _stored(home: Home) -> dict[str, Any]:
-    """How many messages stand how, and what is on hold; nothing before the first start."""
+def _stored(home: Home, agent: str | None) -> dict[str, Any]:
+    """How many messages stand how (None: all agents'), and what is on hold; nothing before the first start."""
     from squad.store import reports
     from squad.store.database import open_reader
     from squad.store.holds import Holds
@@ -79,7 +95,7 @@ def _stored(home: Home) -> dict[str, Any]:
     if not home.database.exists():
         return {"messages": dict.fromkeys(reports.STATUSES, 0), **Holds().document()}
     with open_reader(home.database) as pool, pool.connection() as database:
-        return reports.standing(database)
+        return reports.standing(database, agent)
 
 
 def _store(home: Home) -> dict[str, Any] | None:
@@ -105,6 +121,7 @@ def _print(document: dict[str, Any]) -> None:
     lines = {
         "squad": f"{document['squad']}, {_how(document)}",
         "home": document["home"],
+        "agent": document["agent"],
         "agents": "{ready} of {total} ready".format(**document["agents"]) if document["running"] else "",
         "messages": ", ".join(
             f"{count} {status}" for status, count in document["messages"].items() if count or status in _ALWAYS

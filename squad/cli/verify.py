@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from squad.cli.command import Command, Number, output_option
 from squad.cli.output import Column, print_json, print_table, print_text, say
 from squad.durations import format_duration, format_size
+from squad.endings import interrupted_by_signals
 from squad.errors import Exit
 
 if TYPE_CHECKING:
@@ -84,7 +81,7 @@ def command(  # noqa: PLR0913, PLR0917 - the options
     say(f"seed {plan.seed}, {wanted:,} kills; in {folder}")
     whole = False
     try:
-        with _termination_interrupts():
+        with interrupted_by_signals():
             report = verify(plan, folder, say)
         whole = True
     finally:
@@ -97,20 +94,6 @@ def command(  # noqa: PLR0913, PLR0917 - the options
         _print(report)
         say(_conclusion(report, folder if kept else None))
     ctx.exit(Exit.DONE if report.passed else Exit.FAILED)
-
-
-@contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """SIGTERM ends it as Ctrl-C does, with everything cleaned up."""
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _document(report: Report, folder: Path | None) -> dict[str, Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from contextlib import closing
 from pathlib import Path
 
 from squad.store.metrics import Summary
+from tests.store.metrics.points import write
 
 
 def minute(ago: int = 0) -> int:
@@ -24,15 +23,7 @@ def measured(  # noqa: PLR0917 - a row of the table
     type: str = "",  # noqa: A002
 ) -> None:
     """``points``: by when a minute began."""
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        series = connection.execute(
-            "INSERT INTO metric_series (name, agent, type, kind) VALUES (?, ?, ?, ?) RETURNING id",
-            (name, agent, type, kind),
-        ).fetchone()[0]
-        connection.executemany(
-            "INSERT INTO metric_points VALUES (60, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(start, series, *summary.row()) for start, summary in points.items()],
-        )
+    write(database, name, kind, {(60, start): summary for start, summary in points.items()}, agent, type)
 
 
 def a_busy_squad(database: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from squad.events import Event
@@ -55,6 +56,11 @@ class Story:
     def held(self, holds: Holds) -> None:
         with self.writer.transaction():
             self.writer.put([(KEY, holds.text())], self._tick())
+
+    def kept(self, entries: Mapping[str, str]) -> None:
+        """In the keeper table."""
+        with self.writer.transaction():
+            self.writer.put(list(entries.items()), self._tick())
 
     def recorded(self, *events: Event) -> None:
         with self.writer.transaction():

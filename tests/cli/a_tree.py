@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import time
 from typing import Any
+
+from squad.actors.supervision.tree import supervisor_row
+from squad.store.times import iso
 
 Row = dict[str, Any]
 ID = "01a1ff82-c4ed-7001-ade4-1a869848d957"
 
 
 def ago(seconds: float) -> str:
-    then = datetime.now(UTC) - timedelta(seconds=seconds)
-    return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(time.time() - seconds)
 
 
 def row(name: str, kind: str = "agent", **fields: Any) -> Row:
-    return {
-        "name": name,
-        "kind": kind,
-        "parent": "supervisor",
-        "pid": 4000,
-        "state": "idle",
-        "since": ago(192),
-        "started": ago(7300),
-        "uptime_percent": 99.998,
-        "restarts": 0,
-        "cpu_percent": 1.5,
-        "memory_bytes": 41_200_000,
-        "queue_depth": None,
-        "in_hand": 0,
-        "tokens": None,
-        "current": None,
-        "last_error": "",
-        "last_cause": None,
-        "age": 0.4,
-    } | fields
+    plain = supervisor_row(time.time() - 7300, 41_200_000, 1.5, "idle")
+    about = {"name": name, "kind": kind, "parent": "supervisor", "pid": 4000}
+    return plain | about | {"since": ago(192), "uptime_percent": 99.998, "age": 0.4} | fields
 
 
 def tree(**changes: Any) -> dict[str, Any]:
     """A document for ``GET /v1/tree``; ``changes`` are fields of the agent ``scanner``."""
-    current = {"id": ID, "type": "check_file", "since": ago(5)}
+    current = {"id": ID, "type": "check_file", "since": ago(310)}
     convoy = {"size": 2, "target": 3, "min": 2, "max": 8, "pinned": False, "reason": "40 messages wait"}
     return {
         "squad": "audit",

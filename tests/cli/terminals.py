@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -45,6 +46,7 @@ class OnTerminal:
         )
         os.close(theirs)
         self.screen = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a character may come in two parts
 
     def read_until(self, condition: Callable[[str], bool], timeout: float = 60.0) -> None:
         deadline = time.monotonic() + timeout
@@ -80,13 +82,14 @@ class OnTerminal:
         return self.process.wait(60)
 
     def _read(self) -> bool:
+        ended = self.process.poll() is not None  # looked at first: what it wrote before its end is still read
         if not select.select([self._mine], [], [], 0.2)[0]:
-            return self.process.poll() is None
+            return not ended
         try:
             data = os.read(self._mine, 65536)
         except OSError:  # the other end is closed
             return False
-        self.screen += data.decode()
+        self.screen += self._decoder.decode(data)
         return bool(data)
 
 

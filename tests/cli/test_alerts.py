@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 
 import pytest
 
@@ -16,8 +15,6 @@ from squad.store.incidents import Change, NewSilence
 from tests.cli.a_store import Story
 from tests.cli.conftest import Run
 from tests.cli.fake_gateway import FakeGateway, refusal
-
-Changes = dict[str, Any]
 
 
 def alert(story: Story, agent: str = "checker", over: bool = False) -> str:

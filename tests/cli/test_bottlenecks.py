@@ -25,14 +25,15 @@ def slow(story: Story, home: Home) -> list[str]:
         story.completed(task_id)
     runs = story.sent("scanner", "scan\x1b[31m")
     story.running(runs)
+    now = time.time()
     with closing(sqlite3.connect(home.database)) as database, database:
         for number, task_id in enumerate(ids):
             database.execute(
                 "UPDATE tasks SET ready_at = NULL, created_at = ?, started_at = ?, completed_at = ?, duration_ms = ?"
                 " WHERE task_id = ?",
-                (iso(time.time() - 90), iso(time.time() - 70), iso(time.time() - 60), 9000 - 1000 * number, task_id),
+                (iso(now - 90), iso(now - 70), iso(now - 60), 9000 - 1000 * number, task_id),
             )
-        database.execute("UPDATE tasks SET claimed_at = ? WHERE task_id = ?", (iso(time.time() - 200), runs))
+        database.execute("UPDATE tasks SET claimed_at = ? WHERE task_id = ?", (iso(now - 200), runs))
     a_busy_squad(home.database)
     return [*ids, runs]
 

@@ -24,6 +24,14 @@ from tests.cli.fake_gateway import FakeGateway
 from tests.cli.test_program import HEAVY, squad
 
 Offers = Callable[..., list[str]]
+
+# The command line, to which a running squad may take as long as it does to answer; a shell gives it a moment only.
+PATIENT = """
+from squad.cli import completion_values, main
+
+completion_values._ANSWER = 60.0
+main()
+"""
 ACTORS = [
     row("supervisor", "supervisor", parent=None, state="ready"),
     row("scanner", "agent"),
@@ -36,14 +44,21 @@ TYPES = [
 ]
 
 
+def patiently(cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PATIENT],
+        cwd=cwd, env=os.environ | env, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def offers(home: Home) -> Offers:
     """What a shell in the home's folder offers at the end of a line; a line that ends in a blank begins a new word."""
 
-    def ask(line: str, shell: str = "bash", cwd: Path = home.path.parent) -> list[str]:
+    def ask(line: str, shell: str = "bash", cwd: Path = home.path.parent, patient: bool = True) -> list[str]:
         words = line.split(" ")
         env = {"_SQUAD_COMPLETE": f"{shell}_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-        done = squad(cwd=cwd, env=env)
+        done = patiently(cwd=cwd, env=env) if patient else squad(cwd=cwd, env=env)
         assert (done.returncode, done.stderr) == (0, ""), line
         return [offered.removeprefix("plain,") for offered in done.stdout.splitlines() if offered]
 
@@ -147,7 +162,7 @@ class TestOffers:
 def test_it_imports_nothing_heavy(live: FakeGateway, story: Story, line: str) -> None:
     story.sent("scanner", "scan")
     env = {"_SQUAD_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
-    done = squad(cwd=live.home.path.parent, env=env | {"PYTHONPROFILEIMPORTTIME": "1"})
+    done = patiently(cwd=live.home.path.parent, env=env | {"PYTHONPROFILEIMPORTTIME": "1"})
     assert done.stdout
     imported = {told.rpartition("|")[2].strip() for told in done.stderr.splitlines()}
     assert "squad.cli" in imported
@@ -163,7 +178,7 @@ def test_a_squad_that_is_slow_to_answer_does_not_hold_it_up(offers: Offers, live
 
     live.on("GET /v1/tree", late)
     live.home.tree.write_text('{"actors": [{"name": "saved", "kind": "agent"}]}')
-    assert offers("squad send ") == ["saved"]
+    assert offers("squad send ", patient=False) == ["saved"]
     given_up.set()
 
 
@@ -195,7 +210,7 @@ class Keyboard:
     def type(self, text: str) -> None:
         os.write(self._mine, text.encode())
 
-    def wait_for(self, text: str, timeout: float = 20.0) -> None:
+    def wait_for(self, text: str, timeout: float = 60.0) -> None:
         deadline = time.monotonic() + timeout
         while text not in self.screen:
             assert time.monotonic() < deadline, f"{text!r} is not on the screen: {self.screen!r}"
@@ -204,7 +219,7 @@ class Keyboard:
 
     def close(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
         os.close(self._mine)
 
 
@@ -214,7 +229,8 @@ def program(tmp_path: Path) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     script = folder / "squad"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m squad.cli "$@"\n')
+    (folder / "patient.py").write_text(PATIENT)
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{folder}/patient.py" "$@"\n')
     script.chmod(0o700)
     return folder
 

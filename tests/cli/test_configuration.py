@@ -72,6 +72,12 @@ class TestCheck:
         assert "squad.yaml:3: " in result.stderr
         assert "nothing_of_that_name" in result.stderr
 
+    def test_a_warning_is_no_mistake(self, run: Run, file: Path) -> None:
+        file.write_text(file.read_text() + "metrics: {enabled: false}\n")
+        result = run("config", "check", str(file))
+        assert result.exit_code == 0
+        assert "warning: squad.yaml:" in result.stderr and "slow_p95, failed_tasks, failure_rate" in result.stderr
+
     def test_no_such_file(self, run: Run, home: Home) -> None:
         result = run("config", "check", "missing.yaml")
         assert result.exit_code == 4

@@ -10,9 +10,9 @@ from squad.events import event
 from squad.home import Home
 from tests.cli.a_store import Story
 from tests.cli.conftest import Run
-from tests.cli.fake_gateway import until
 from tests.cli.followers import Following
 from tests.cli.terminals import on_terminal, plain
+from tests.running import eventually
 
 
 @pytest.fixture
@@ -121,11 +121,11 @@ def kinds_of(following: Following) -> list[str]:
 class TestFollowing:
     def test_what_was_there_and_then_what_happens_each_once(self, home: Home, told: Story) -> None:
         following = Following(home, "events", "-f", "-o", "json")
-        until(lambda: kinds_of(following) == ALL, "what was there")
+        eventually(lambda: kinds_of(following) == ALL, "what was there")
         for number in range(20):
             story_of_one = told.sent("scanner", "scan")
             told.completed(story_of_one)
-            until(lambda n=number: kinds_of(following).count("completed") > 2 + n, "its end")  # type: ignore[misc]
+            eventually(lambda n=number: kinds_of(following).count("completed") > 2 + n, "its end")  # type: ignore[misc]
         assert following.end() == (130, "")
         assert all(happening["schema_version"] == 1 for happening in following.documents)
         new = following.documents[len(ALL) :]
@@ -137,17 +137,17 @@ class TestFollowing:
             home, "events", "-f", "-o", "json", "--kind", "completed,restarted", "--agent", "scanner", "--tail", "0"
         )
         told.completed(told.sent("checker", "check"))
-        until(lambda: following.waits, "its first look")
+        eventually(lambda: following.waits, "its first look")
         told.completed(told.sent("checker", "check"))
         told.completed(told.sent("scanner", "scan"))
         told.recorded(event("restarted", "checker-1", reason="x"), event("restarted", "scanner", reason="x"))
-        until(lambda: len(following.documents) == 2, "two events")
+        eventually(lambda: len(following.documents) == 2, "two events")
         following.end()
         assert kinds_of(following) == ["completed", "restarted"]
 
     def test_another_database_in_its_place(self, home: Home, told: Story) -> None:
         following = Following(home, "events", "-f", "-o", "json")
-        until(lambda: kinds_of(following) == ALL, "what was there")
+        eventually(lambda: kinds_of(following) == ALL, "what was there")
         home.database.rename(home.database.with_suffix(".old"))
         status, said = following.end(None)
         assert status == 1

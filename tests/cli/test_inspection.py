@@ -12,8 +12,9 @@ import pytest
 from squad.home import Home
 from tests.cli.a_tree import ID, row, saved, tree
 from tests.cli.conftest import Run
-from tests.cli.fake_gateway import FakeGateway, refusal, until
+from tests.cli.fake_gateway import FakeGateway, refusal
 from tests.cli.terminals import OnTerminal, on_terminal, plain
+from tests.running import eventually
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ class TestPiped:
             "├─ reporter agent - quarantined 3m 2h 99.99% 4 2% 41.2 MB 7 0 - 1s - ValueError: no disk"
         )
         assert " ".join(lines[8].split()) == (
-            f"├─ checker-1 worker 4193304 busy 3m 2h 99.99% 0 2% 41.2 MB - 1 - 1s check_file {ID} 5s -"
+            f"├─ checker-1 worker 4193304 busy 3m 2h 99.99% 0 2% 41.2 MB - 1 - 1s check_file {ID} 5m -"
         )
 
     def test_the_age_of_every_row_is_shown(self, run: Run, live: FakeGateway) -> None:
@@ -98,7 +99,15 @@ class TestNotLive:
         assert result.stderr == "no squad is running: this is how it was 1h ago\n"
         result = run("inspect", "-o", "json")
         assert result.exit_code == 3
-        assert json.loads(result.stdout)["live"] is False
+        document = json.loads(result.stdout)
+        assert document["live"] is False
+        assert all(3600 <= actor["age"] < 4000 for actor in document["actors"])
+
+    def test_what_was_saved_while_it_ended_has_ended(self, run: Run, home: Home) -> None:
+        ending = [row("supervisor", "supervisor", state="draining"), row("scanner", state="stopped", pid=None)]
+        home.tree.write_text(json.dumps(saved(tree() | {"actors": ending}, 60)))
+        actors = json.loads(run("inspect", "-o", "json").stdout)["actors"]
+        assert [(actor["state"], actor["pid"]) for actor in actors] == [("stopped", None)] * 2
 
     @pytest.mark.parametrize("content", ["", "[]", "{}", '{"squad": 1}', None])
     def test_without_saved_rows_it_is_an_error(self, run: Run, home: Home, content: str | None) -> None:
@@ -110,13 +119,13 @@ class TestNotLive:
 
     def test_a_gateway_that_does_not_answer(self, run: Run, live: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("squad.cli.snapshot._ANSWER", 0.1)
-        live.home.tree.write_text(json.dumps(saved(tree(), 2)))
+        live.home.tree.write_text(json.dumps(saved(tree(), 130)))
         release = threading.Event()
-        live.on("GET /v1/tree", lambda _: (200, tree()) if release.wait(10) else (500, {}))
+        live.on("GET /v1/tree", lambda _: (200, tree()) if release.wait(60) else (500, {}))
         result = run("inspect")
         release.set()
         assert result.exit_code == 5
-        assert "the gateway does not answer: this is how it was 2s ago" in result.stderr
+        assert "the gateway does not answer: this is how it was 2m ago" in result.stderr
 
     def test_a_gateway_that_is_away(self, run: Run, live: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("squad.cli.snapshot._PATIENCE", 0.1)
@@ -127,10 +136,10 @@ class TestNotLive:
         assert "the gateway does not answer" in result.stderr
 
     def test_a_supervisor_that_does_not_answer(self, run: Run, live: FakeGateway) -> None:
-        live.on("GET /v1/tree", (200, saved(tree(), 9)))
+        live.on("GET /v1/tree", (200, saved(tree(), 550)))
         result = run("inspect")
         assert result.exit_code == 5
-        assert "the supervisor does not answer: this is how it was 9s ago" in result.stderr
+        assert "the supervisor does not answer: this is how it was 9m ago" in result.stderr
 
     def test_an_error_of_the_gateway_is_said(self, run: Run, live: FakeGateway) -> None:
         live.on("GET /v1/tree", refusal(500, "this is a bug in Squad", 1))
@@ -151,7 +160,7 @@ class TestOnTerminal:
         assert "…" not in shown
         for text in (
             "quarantined",
-            "checker-1  check_file 1a869848d957 5s",
+            "checker-1  check_file 1a869848d957 5m",
             "reporter  ValueError: no disk",
             "4193304",
         ):
@@ -181,7 +190,7 @@ class TestOnTerminal:
 
     def test_watch_refreshes_and_leaves_the_terminal_as_it_was(self, folder: Path, live: FakeGateway) -> None:
         terminal = OnTerminal("inspect", "--watch", cwd=folder)
-        until(lambda: len(live.requests) >= 2, "a second look", 20)
+        eventually(lambda: len(live.requests) >= 2, "a second look")
         terminal.read_until(lambda screen: screen.count("supervisor") >= 2)
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.finish() == 130

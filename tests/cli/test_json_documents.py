@@ -38,7 +38,6 @@ from tests.cli.test_verify import report
 from tests.store.old import Old, fill
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "json.md"
-MESSAGE = "`squad message list`"  # a section that says so has all fields of a message too
 
 
 def described() -> dict[str, set[str]]:
@@ -53,7 +52,6 @@ def described() -> dict[str, set[str]]:
 DESCRIBED = described()
 OF_A_MESSAGE = {path.removeprefix("messages[].") for path in DESCRIBED["squad message list"]}
 OF_AN_ACTOR = {path.removeprefix("actors[].") for path in DESCRIBED["squad inspect"] if path.startswith("actors[].")}
-OF_A_CONVOY = {path.removeprefix("convoys[].") for path in DESCRIBED["squad convoy list"] if path.startswith("convoys")}
 OF_MAINTENANCE = DESCRIBED["squad maintenance run"]
 HELD = {"kind": "paused", "since": "2026-01-31T09:30:00.250Z", "by": None, "reason": None}
 # Data of the user's own, or described elsewhere: no fields of ours below these.
@@ -93,7 +91,7 @@ def expanded(section: str) -> set[str]:
     if "running.step" in known:
         known |= {f"{part}.{field}" for part in ("last", "running", "due") for field in (*OF_MAINTENANCE, "kept_back")}
     if "convoy.*" in known:
-        known |= {f"convoy.{field}" for field in OF_A_CONVOY}
+        known |= {f"convoy.{field}" for field in OF_AN_ACTOR}
     return known
 
 
@@ -179,12 +177,21 @@ def documents(run: Run, gateway: FakeGateway, story: Story, monkeypatch: pytest.
     gateway.on("POST /v1/messages", (201, {"id": root, "duplicate": False}))
     made.add("squad send", run("send", "a", "t", "--wait-tree", "-o", "json"))
     made.add("squad send --batch", run("send", "--batch", "-", "-o", "json", input='{"recipient": "a", "type": "t"}'))
+    _add_configuration(made, run, gateway.home)
+    _add_stopped(made, run, gateway, monkeypatch)
+    return made
+
+
+def _add_configuration(made: Documents, run: Run, home: Home) -> None:
+    """One in order, one with mistakes, and one with a warning."""
     made.add("squad config schema", run("config", "schema", "scan", "--config", str(default_config()), "-o", "json"))
     made.add("squad config show", run("config", "show", "-o", "json"))
     made.add("squad config check", run("config", "check", "-o", "json"))
     made.add("squad config check", run("config", "check", "missing.yaml", "-o", "json"))
-    _add_stopped(made, run, gateway, monkeypatch)
-    return made
+    quiet = home.path.parent / "quiet.yaml"
+    agents = "agents: {a: {command: ['true'], handles: [t]}}\ntypes: {t: {fields: {}}}\n"
+    quiet.write_text(f"{agents}metrics: {{enabled: false}}\n")
+    made.add("squad config check", run("config", "check", str(quiet), "-o", "json"))
 
 
 def _alerts(made: Documents, run: Run, gateway: FakeGateway, story: Story) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -15,9 +16,9 @@ import pytest
 
 from squad.home import Home
 from tests.cli.conftest import Run
-from tests.cli.fake_gateway import until
 from tests.cli.followers import Following
 from tests.cli.terminals import on_terminal, plain
+from tests.running import eventually
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -104,8 +105,10 @@ class TestWhatIsThere:
         assert len(shown(run, "busy", "--tail", "120")) == 120
 
     def test_a_line_from_another_day_has_its_date(self, run: Run, logs: Path) -> None:
-        (logs / "old.jsonl").write_text(record(3 * 86400, "old", "long ago"))
-        assert run("logs", "old").stdout.startswith(f"{datetime.now(UTC).astimezone() - timedelta(days=3):%Y-%m-%d} ")
+        line = record(3 * 86400, "old", "long ago")
+        (logs / "old.jsonl").write_text(line)
+        here = datetime.fromisoformat(json.loads(line)["at"]).astimezone()  # whose offset need not be today's
+        assert run("logs", "old").stdout.startswith(f"{here:%Y-%m-%d} ")
 
     def test_json_lines_are_as_they_are_in_the_files(self, run: Run, logs: Path) -> None:
         assert run("logs", "scanner", "-o", "json").stdout == (
@@ -150,18 +153,36 @@ def numbers(following: Following, name: str) -> list[int]:
     return [int(entry["message"]) for entry in found]
 
 
+BATCH = 300  # lines: a file and a half
+
+
 class Loggers:
     """Writer processes; each takes up where the one before it of the same name was killed."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
         self._started: list[subprocess.Popen[bytes]] = []
+        self._allowed: dict[subprocess.Popen[bytes], tuple[str, int]] = {}  # up to which line each may write
 
-    def start(self, name: str, first: int, count: int, size: int = 20_000, keep: int = 3) -> subprocess.Popen[bytes]:
-        arguments = [str(self.home.path), name, *map(str, (first, count, size, keep))]
-        process = subprocess.Popen([sys.executable, "-m", "tests.cli.a_logger", *arguments], cwd=ROOT)
+    def start(  # noqa: PLR0917 - as the program has it
+        self, name: str, first: int, count: int, size: int = 20_000, keep: int = 3, batch: int = 0
+    ) -> subprocess.Popen[bytes]:
+        """With ``batch``, it writes so many lines at a time, when ``go_on`` says so."""
+        arguments = [str(self.home.path), name, *map(str, (first, count, size, keep, batch))]
+        command = [sys.executable, "-m", "tests.cli.a_logger", *arguments]
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
         self._started.append(process)
+        if batch:
+            self._allowed[process] = (name, first)
         return process
+
+    def go_on(self, following: Following) -> None:
+        """Let those write more all of whose lines have been shown: so none is rotated away before it could be."""
+        for process, (name, number) in self._allowed.items():
+            if process.stdin is not None and len(numbers(following, name)) >= number:
+                with contextlib.suppress(OSError):  # it has written all, or was killed
+                    os.write(process.stdin.fileno(), b"\n")
+                self._allowed[process] = (name, number + BATCH)
 
     def last(self, name: str) -> int:
         """The number of the last line that is whole in its log."""
@@ -173,7 +194,7 @@ class Loggers:
     def end(self) -> None:
         for process in self._started:
             process.kill()
-            process.wait(20)
+            process.communicate(timeout=60)
 
 
 @pytest.fixture
@@ -188,20 +209,29 @@ class TestFollowing:
         self, home: Home, loggers: Loggers
     ) -> None:
         """Each file holds about 200 lines: 1,500 of each writer are half a dozen rotations while they are followed."""
-        loggers.start("early", 0, 50).wait(20)
+        loggers.start("early", 0, 50).wait(60)
         following = Following(home, "logs", "-f", "-o", "json", "--tail", "1000")
-        until(lambda: len(numbers(following, "early")) == 50, "what was there")
-        steady = loggers.start("steady", 0, 1500)
-        killed = loggers.start("killed", 0, 1500)
-        until(lambda: len(numbers(following, "killed")) > 500, "some lines of the one that is killed")
+        eventually(lambda: len(numbers(following, "early")) == 50, "what was there")
+        loggers.start("steady", 0, 1500, batch=BATCH)
+        killed = loggers.start("killed", 0, 1500, batch=BATCH)
+        eventually(
+            lambda: loggers.go_on(following) or len(numbers(following, "killed")) > 400,
+            "some lines of the one that is killed",
+        )
         killed.kill()
-        killed.wait(20)
+        killed.wait(60)
         again = loggers.last("killed") + 1
-        loggers.start("killed", again, 1500 - again).wait(60)
-        steady.wait(60)
-        loggers.start("late", 0, 50).wait(20)
+        loggers.start("killed", again, 1500 - again, batch=BATCH)
+        loggers.start("late", 0, 50)
         wanted = {"early": 50, "steady": 1500, "killed": 1500, "late": 50}
-        until(lambda: all(len(numbers(following, name)) >= count for name, count in wanted.items()), "all lines", 30)
+        eventually(
+            lambda: (
+                loggers.go_on(following)
+                or all(len(numbers(following, name)) >= count for name, count in wanted.items())
+            ),
+            "all lines",
+            120,
+        )
         status, err = following.end()
         assert (status, err) == (130, "")
         for name, count in wanted.items():
@@ -211,23 +241,23 @@ class TestFollowing:
     def test_history_goes_over_into_following_without_a_seam(self, home: Home, loggers: Loggers) -> None:
         """It begins in the middle of a writer's work, again and again."""
         writer = loggers.start("busy", 0, 2000, keep=20)
-        until(lambda: loggers.last("busy") > 200, "some lines")
+        eventually(lambda: loggers.last("busy") > 200, "some lines")
         several = [Following(home, "logs", "-f", "-o", "json", "--since", "1h") for _ in range(3)]
         writer.wait(60)
         for following in several:
-            until(lambda f=following: len(numbers(f, "busy")) >= 2000, "all lines", 30)  # type: ignore[misc]
+            eventually(lambda f=following: len(numbers(f, "busy")) >= 2000, "all lines")  # type: ignore[misc]
             following.end()
             assert numbers(following, "busy") == list(range(2000))
 
     def test_only_what_was_asked_for(self, home: Home, logs: Path) -> None:
         following = Following(home, "logs", "-f", "checker", "--level", "WARNING", "-o", "json", "--tail", "0")
-        until(lambda: following.waits, "waiting")
+        eventually(lambda: following.waits, "waiting")
         (logs / "checker-3.jsonl").write_text(
             record(0, "checker-3", "too low") + record(0, "checker-3", "high", "ERROR")
         )
         with (logs / "scanner.jsonl").open("a") as scanner:
             scanner.write(record(0, "scanner", "another", "ERROR"))
-        until(lambda: following.lines, "a line")
+        eventually(lambda: following.lines, "a line")
         assert following.end()[0] == 130
         assert [json.loads(line)["message"] for line in following.lines] == ["high"]
 
@@ -237,13 +267,13 @@ class TestFollowing:
             assert following.stdout is not None
             assert following.stdout.readline()
             following.stdout.close()
-            assert following.wait(20) == 141
+            assert following.wait(60) == 141
 
     def test_it_sleeps_while_nothing_happens(self, home: Home, logs: Path) -> None:
         following = Following(home, "logs", "-f")
-        until(lambda: following.waits, "waiting")
+        eventually(lambda: following.waits, "waiting")
         before = _processor_time(following.process.pid)
-        until(lambda: _switches(following.process.pid) > 12, "a few looks")
+        eventually(lambda: _switches(following.process.pid) > 12, "a few looks")
         assert _processor_time(following.process.pid) - before < 0.2
         following.end()
 

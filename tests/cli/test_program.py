@@ -23,7 +23,8 @@ from squad.cli.documentation import document
 from squad.home import Home
 from tests.cli.a_store import Story
 from tests.cli.conftest import Run
-from tests.cli.fake_gateway import FakeGateway, until
+from tests.cli.fake_gateway import FakeGateway
+from tests.running import eventually
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HEAVY = ("pydantic", "peewee", "rich", "yaml", "thespian", "psutil", "starlette", "uvicorn", "setproctitle")
@@ -262,7 +263,7 @@ class TestFailures:
         task = story.sent("a", "t")
         gateway.on("POST /v1/messages", (201, {"id": task, "duplicate": False}))
         gateway.on(
-            f"GET /v1/messages/{task}/wait", lambda _: until(lambda: stopped, "stopped") or (200, {"done": True})
+            f"GET /v1/messages/{task}/wait", lambda _: eventually(lambda: stopped, "stopped") and (200, {"done": True})
         )
         stopped: list[int] = []
         process = subprocess.Popen(
@@ -272,7 +273,7 @@ class TestFailures:
             stderr=subprocess.PIPE,
             text=True,
         )
-        until(lambda: len(gateway.requests) == 2, "waiting")
+        eventually(lambda: len(gateway.requests) == 2, "waiting")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
         stopped.append(1)

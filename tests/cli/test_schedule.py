@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from squad.actors.scheduling.schedules import Kept, keeper_key
 from squad.ids import new_id
+from tests.cli.a_store import Story
 from tests.cli.conftest import Run
 from tests.cli.fake_gateway import FakeGateway, refusal
 
@@ -48,6 +50,22 @@ class TestList:
         gateway.vanish()
         gateway.release_lock()
         assert run("schedule", "list").exit_code == 3
+
+    def test_a_squad_that_was_stopped(self, run: Run, gateway: FakeGateway, story: Story) -> None:
+        ran = Kept(1e9, "0 3 * * * Europe/Berlin").ran(1.7e9, "0190")
+        story.kept({keeper_key("nightly"): ran.text(), keeper_key("spoilt"): "x", "convoy/pool": "3"})
+        gateway.vanish()
+        gateway.release_lock()
+        result = run("schedule", "list")
+        assert result.exit_code == 3
+        assert "no squad is running: these are the schedules of which the store knows" in result.stderr
+        [line] = result.stdout.splitlines()[1:]
+        assert line.split()[0] == "nightly"
+        assert "2023-11-14T22:13:20Z" in line
+        [schedule] = json.loads(run("schedule", "list", "-o", "json").stdout)["schedules"]
+        assert (schedule["cron"], schedule["timezone"]) == ("0 3 * * *", "Europe/Berlin")
+        assert schedule["last"]["id"] == "0190"
+        assert schedule["recipient"] is None
 
 
 class TestRun:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -255,9 +256,10 @@ class TestWait:
         assert document["timed_out"] is True
 
     def test_the_time_given_is_the_time_waited_for(
-        self, run: Run, gateway: FakeGateway, story: Story, sent: str
+        self, run: Run, gateway: FakeGateway, story: Story, sent: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         story.completed(sent)
+        monkeypatch.setattr("squad.client.time", SimpleNamespace(monotonic=lambda: 100.0))
         run("send", "scanner", "scan", "--wait-tree", "--timeout", "7s")
         assert gateway.requests[-1].path.endswith("?tree=1&timeout=7.000")
 

@@ -96,6 +96,17 @@ def test_mistakes(run: Run, config: Path, systemctl: Systemctl, words: list[str]
     assert systemctl.asked() == []
 
 
+def test_a_user_that_cannot_read_what_it_would_run_gets_no_service(
+    run: Run, config: Path, systemctl: Systemctl
+) -> None:
+    config.parent.chmod(0o700)
+    done = run("service", "install", "--system", "--run-as", "nobody", "--config", str(config))
+    assert done.exit_code == 1
+    assert "nobody cannot reach the " in done.stderr and "is closed to it; nothing was installed" in done.stderr
+    assert "ls -ld " in done.stderr
+    assert systemctl.asked() == []
+
+
 def test_a_service_of_the_machine_is_not_run_by_root_unless_that_is_said(
     run: Run, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,24 @@ class TestStatus:
             "checker resizing 3m -",
         ]
 
+    def test_one_agent_alone(self, run: Run, gateway: FakeGateway) -> None:
+        gateway.on("GET /v1/tree", (200, tree() | {"actors": [row("a"), row("b", state="quarantined")]}))
+        told = lines(run("status", "--agent", "a").stdout)
+        assert told["squad"].startswith("audit, ready")
+        assert (told["agent"], told["agents"]) == ("a", "1 of 1 ready")
+        assert told["messages"] == "0 queued, 1 running, 1 completed, 1 failed"
+        document = json.loads(run("status", "--agent", "b", "-o", "json").stdout)
+        assert (document["agent"], document["ready"]) == ("b", False)
+        assert [entry["name"] for entry in document["not_ready"]] == ["b"]
+        assert document["messages"]["queued"] == 1
+
+    def test_an_agent_that_there_is_not(self, run: Run, gateway: FakeGateway) -> None:
+        gateway.on("GET /v1/tree", (200, tree()))
+        result = run("status", "--agent", "scaner")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "there is no actor 'scaner' in the squad 'audit'" in result.stderr
+        assert "did you mean 'scanner'?" in result.stderr
+
     def test_agents_that_were_left_out_do_not_keep_it_from_being_ready(self, run: Run, gateway: FakeGateway) -> None:
         gateway.on("GET /v1/tree", (200, tree() | {"actors": [row("scanner"), row("reporter", state="stopped")]}))
         document = json.loads(run("status", "-o", "json").stdout)

@@ -75,7 +75,6 @@ RULE = "alerts:\n  rules:\n    mine: "
         (RULE + "{metric: handling_ms}", "alerts.rules.mine has neither above nor below"),
         (RULE + "{metric: handling_ms, above: 1, below: 2}", "alerts.rules.mine has both above and below"),
         (RULE + "{metric: handling_ms, above: 1, of: median}", "alerts.rules.mine.of must be p50, p90"),
-        ("metrics: {enabled: false}\n" + RULE + "{metric: handling_ms, above: 1}", "mine: no metrics are kept"),
         (
             "alerts: {rules: {queue_depth: {metric: failed, of: sum, above: 1}}}",
             "'queue_depth' is Squad's own",

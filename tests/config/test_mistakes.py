@@ -141,6 +141,13 @@ LEAST = "(a squad needs at least:  agents: {scanner: {class: './agents.py:Scanne
             ["squad.yaml:6: agents.one.handle_rate.burst must be 1 or more, not 0"],
         ),
         (
+            AGENT + "    handle_rate: {per_minute: 5, when_empty: raise}\n",
+            [
+                "squad.yaml:4: agents.one.handle_rate cannot have when_empty: raise: what is not taken on waits in the "
+                "mailbox (leave out when_empty, which is for send_rate and limits.clients)"
+            ],
+        ),
+        (
             AGENT + "store: {synchronous: OFF}\n",
             ["squad.yaml:4: store.synchronous must be FULL or NORMAL, not OFF (which means false in YAML)"],
         ),

@@ -91,18 +91,23 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )  # fmt: skip
-RATES = st.none() | st.builds(
-    RateConfig,
-    per_minute=st.floats(1e-6, 1e9),
-    burst=st.integers(1, 10**6),
-    when_empty=st.sampled_from(["wait", "raise"]),
-)
+
+
+def rates(*when_empty: str) -> st.SearchStrategy[RateConfig | None]:
+    return st.none() | st.builds(
+        RateConfig,
+        per_minute=st.floats(1e-6, 1e9),
+        burst=st.integers(1, 10**6),
+        when_empty=st.sampled_from(when_empty),
+    )
+
+
 SHARED = {
     "class_": st.sampled_from(["./a.py:A", "pkg.mod:É"]),
     "options": st.dictionaries(st.text(), JSON, max_size=3),
     "timeout": DURATIONS,
-    "send_rate": RATES,
-    "handle_rate": RATES,
+    "send_rate": rates("wait", "raise"),
+    "handle_rate": rates("wait"),
     "retry": st.builds(RetryConfig, max_attempts=st.integers(1, 99), backoff=st.floats(0, 300), jitter=st.floats(0, 1)),
     "restarts": st.none() | st.builds(RestartConfig, intensity=st.integers(0, 99), period=DURATIONS),
 }

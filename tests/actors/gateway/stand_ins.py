@@ -43,6 +43,7 @@ from squad.actors.protocol import (
     Unwatch,
     Watch,
 )
+from squad.actors.supervision.tree import supervisor_row
 from squad.config.schedules import ScheduleConfig
 from squad.config.schema import RateConfig
 from squad.errors import SquadError, StoreError
@@ -84,25 +85,8 @@ CATALOGUE = Catalogue(HANDLED, {"broken": "its class does not import: No module 
 
 
 def row(name: str, kind: str, parent: str | None, state: str, **more: Any) -> dict[str, Any]:
-    return {
-        "name": name,
-        "kind": kind,
-        "parent": parent,
-        "pid": 7,
-        "state": state,
-        "since": "2025-01-02T03:04:05.678Z",
-        "restarts": 0,
-        "cpu_percent": 1.5,
-        "memory_bytes": 30_000_000,
-        "queue_depth": None,
-        "in_hand": 0,
-        "tokens": None,
-        "current": None,
-        "last_error": "",
-        "last_cause": None,
-        "age": 0.5,
-        **more,
-    }
+    about = {"name": name, "kind": kind, "parent": parent, "pid": 7, "age": 0.5}
+    return supervisor_row(1_735_787_045.678, 30_000_000, 1.5, state) | about | more
 
 
 TREE = (
@@ -334,7 +318,7 @@ class Served:
         assert self._failed is None, self._failed
 
     def call(
-        self, method: str, path: str, body: bytes | str | None = None, timeout: float = 20.0
+        self, method: str, path: str, body: bytes | str | None = None, timeout: float = 60.0
     ) -> tuple[int, dict[str, Any]]:
         """One request over a connection of its own: the status and the JSON document."""
         connection = self.connection(timeout)
@@ -349,7 +333,7 @@ class Served:
         finally:
             connection.close()
 
-    def connection(self, timeout: float = 20.0) -> http.client.HTTPConnection:
+    def connection(self, timeout: float = 60.0) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("localhost")
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.settimeout(timeout)

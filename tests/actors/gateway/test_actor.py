@@ -28,7 +28,7 @@ def test_sends_go_on_while_gateway_and_storage_are_killed(start: Start) -> None:
     stop = threading.Event()
 
     def send() -> None:
-        with Client(Home(squad.home)) as client:
+        with Client(Home(squad.home), patience=60) as client:
             while not stop.is_set():
                 stored.append(client.submit(LATER).id)
 
@@ -68,7 +68,7 @@ def test_a_wait_outlives_the_storage(start: Start) -> None:
 
 def test_a_gateway_that_is_stopped_is_replaced(start: Start) -> None:
     """It does not answer its health checks, so it is killed; the next one takes the socket over."""
-    squad = start(ONE + "supervision: {health: {interval: 200ms, timeout: 1s, hung_after: 2s}}\n")
+    squad = start(ONE + "supervision: {health: {interval: 200ms, timeout: 1s, hung_after: 4s}}\n")
     before = squad.kill("gateway", signal.SIGSTOP)
     eventually(lambda: squad.pids("gateway") not in ([], [before]), "another gateway")
     squad.wait(squad.send("one", "echo"))

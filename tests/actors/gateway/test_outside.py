@@ -144,6 +144,20 @@ def test_every_path_refuses_every_other_method_without_the_token(squad: RunningS
     assert squad.request("GET", "/v1/holds")[1]["paused"] == []
 
 
+def test_an_address_where_nothing_is_answers_people_with_a_page_and_programs_with_json(port: int) -> None:
+    accept = "text/html,application/xhtml+xml,*/*;q=0.8"
+    for path in ("/nowhere", "/mesages", "/agents", "/<script>alert(1)</script>", f"/{'x' * 500}", "/logout"):
+        status, headers, body = ask(port, "GET", quote(path), accept=accept)
+        assert (status, headers["content-type"]) == (404, "text/html; charset=utf-8"), path
+        assert b'<a href="/queues">Queues</a>' in body and b"<script>alert" not in body, path
+        assert len(body) < 10_000
+    assert b"/messages" in ask(port, "GET", "/mesages", accept=accept)[2]
+    for path, given in (("/nowhere", {}), ("/v1/nowhere", {"accept": accept}), ("/v1", {"accept": accept})):
+        status, headers, body = ask(port, "GET", path, **given)
+        assert (status, headers["content-type"]) == (404, "application/json"), path
+        assert "is not there for GET" in json.loads(body)["error"]["message"]
+
+
 def test_every_answer_keeps_browsers_from_being_led_astray(port: int) -> None:
     for method, path in ROUTES:
         for host in (f"127.0.0.1:{port}", "evil.example"):

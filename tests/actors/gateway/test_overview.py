@@ -24,7 +24,7 @@ def test_a_squad_that_is_up() -> None:
     }
 
 
-@pytest.mark.parametrize("state", ["starting", "restarting", "hung"])
+@pytest.mark.parametrize("state", ["waiting", "starting", "restarting", "hung"])
 def test_those_that_are_not_there_yet_are_named(state: str) -> None:
     found = health(row("scanner", "agent", "supervisor", state), row("checker-2", "worker", "checker", state))
     assert (found["ready"], found["waiting_for"]) == (False, ["scanner", "checker-2"])

@@ -27,7 +27,7 @@ def test_a_narrow_terminal() -> None:
     assert titles == ["NAME", "STATE", "CPU", "MEMORY", "QUEUE", "RATE", "P95", "WAIT", "CURRENT"]
     told = ["└─", "checker", "resizing", "2%", "41M", "40", "8.0", "900ms", "1m", "size", "2/3", "(2-8)"]
     assert lines[11].split() == told
-    assert lines[12].split()[-2:] == ["check_file", "5s"]
+    assert lines[12].split()[-2:] == ["check_file", "5m"]
     assert lines[-1] == " q leave   h help   s sort: tree   f fold"
 
 

@@ -51,10 +51,8 @@ class Top(OnTerminal):
 
     def restored(self) -> bool:
         """Whether the terminal is as it was: its modes, its screen, its cursor."""
-        if "\x1b[?1049l" not in self.screen:
-            return False
-        other, cursor = self.screen.rindex("\x1b[?1049l"), self.screen.rindex("\x1b[?25h")
-        left = other > self.screen.rindex("\x1b[?1049h") and cursor > self.screen.rindex("\x1b[?25l")
+        other, cursor = self.screen.rfind("\x1b[?1049l"), self.screen.rfind("\x1b[?25h")
+        left = other > self.screen.rfind("\x1b[?1049h") and cursor > self.screen.rfind("\x1b[?25l")
         return left and termios.tcgetattr(self._mine) == self.modes
 
 
