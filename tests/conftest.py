@@ -19,6 +19,17 @@ settings.register_profile("explore", settings.get_profile("squad"), derandomize=
 settings.register_profile("fuzz", settings.get_profile("explore"), max_examples=2000)
 settings.load_profile("squad")
 
+_FROM_OUTSIDE = {
+    *("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE"),
+    *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "TRACEPARENT", "TRACESTATE"),
+}
+
+# What the terminal, the hook or the service that runs the tests has set is none of theirs: colours, widths, another
+# repository, a trace. A test that is about one of these sets it itself.
+for _name in tuple(os.environ):
+    if _name.startswith(("GIT_", "OTEL_")) or _name in _FROM_OUTSIDE:
+        del os.environ[_name]
+
 # Under a shell in the background, or nohup, these are ignored, and what the tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

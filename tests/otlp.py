@@ -63,10 +63,11 @@ class OtlpReceiver:
         self.partial: tuple[int, str] | None = None  # (spans rejected, why), said whenever it takes some
         self.hanging = threading.Event()  # while it is set, nobody is answered
         self._server: ThreadingHTTPServer | None = None
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            self.port: int = probe.getsockname()[1]
+        # Bound and never listening: the port is nobody else's while it is away, as the server may use it again.
+        self._kept = socket.socket()
+        self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._kept.bind(("127.0.0.1", port))
+        self.port: int = self._kept.getsockname()[1]
 
     def __enter__(self) -> Self:
         self.open()
@@ -75,6 +76,7 @@ class OtlpReceiver:
     def __exit__(self, *_: object) -> None:
         self.hanging.clear()
         self.close()
+        self._kept.close()
 
     @property
     def address(self) -> str:

@@ -33,7 +33,7 @@ T = TypeVar("T")
 _POLL = 0.02  # seconds between two looks at a condition
 
 
-def eventually(condition: Callable[[], T], what: str, timeout: float = 30.0) -> T:
+def eventually(condition: Callable[[], T], what: str, timeout: float = 60.0) -> T:
     """The first true value of ``condition()``; after ``timeout`` s an AssertionError saying ``what`` did not come."""
     deadline = time.monotonic() + timeout
     while True:
@@ -76,7 +76,7 @@ class RunningSquad:
         finally:
             self.end_everything()
 
-    def start(self, timeout: float = 60.0) -> None:
+    def start(self, timeout: float = 120.0) -> None:
         """Start in the foreground, in a session of its own, and wait until every agent is ready."""
         command = [sys.executable, "-m", "squad.cli", "start"]
         command += ["--config", str(self.config)] if self.config else []
@@ -92,7 +92,7 @@ class RunningSquad:
             )
         self.wait_ready(timeout)
 
-    def wait_ready(self, timeout: float = 60.0) -> None:
+    def wait_ready(self, timeout: float = 120.0) -> None:
         last: dict[str, Any] = {}
 
         def ready() -> bool:
@@ -158,7 +158,7 @@ class RunningSquad:
                     found.add(int(fields[1].rpartition(":")[2], 16))
         return found
 
-    def assert_nothing_left(self, timeout: float = 30.0) -> None:
+    def assert_nothing_left(self, timeout: float = 60.0) -> None:
         eventually(lambda: not self.processes(), f"no process left of {self.home}: {self.processes()}", timeout)
 
     def end_everything(self) -> None:
@@ -167,7 +167,7 @@ class RunningSquad:
             for pid in left:
                 _kill(pid, signal.SIGKILL)
             if self._launcher is not None and self._launcher.pid in left:
-                self._launcher.wait(10)
+                self._launcher.wait(60)
             time.sleep(_POLL)
 
     def pids(self, name: str) -> list[int]:
@@ -176,7 +176,7 @@ class RunningSquad:
         found = [row for row in rows if row["name"] == name or (row["parent"] == name and row["kind"] == "worker")]
         return [row["pid"] for row in found if row["pid"] and row["kind"] != "convoy"]
 
-    def kill(self, name: str, sig: signal.Signals = signal.SIGKILL, timeout: float = 30.0) -> int:
+    def kill(self, name: str, sig: signal.Signals = signal.SIGKILL, timeout: float = 60.0) -> int:
         """Send a signal to the process of ``name`` (of a convoy: its first worker). Its pid."""
 
         def hit() -> int | None:
@@ -187,6 +187,18 @@ class RunningSquad:
     def signal(self, pid: int, sig: signal.Signals) -> bool:
         """Signal one process of this squad; False if it has ended already."""
         return pid in self.processes() and _kill(pid, sig)
+
+    def wardens(self) -> list[int]:
+        """Those that have got as far as to call themselves so."""
+        return [pid for pid, title in self.processes().items() if title == "squad: warden"]
+
+    def stop_the_launcher_and_kill_the_warden(self) -> None:
+        """So that nobody ends what the agents started, once the launcher, which is only stopped yet, is killed."""
+        (warden,) = eventually(self.wardens, "a warden")
+        self.launcher.send_signal(signal.SIGSTOP)  # or it starts another
+        eventually(lambda: _state(self.launcher.pid) == "T", "the launcher stands still")
+        self.signal(warden, signal.SIGKILL)
+        eventually(lambda: not self.wardens(), "no warden")
 
     # -- HTTP -----------------------------------------------------------------------------------------------------
 
@@ -233,7 +245,7 @@ class RunningSquad:
         assert status == 201, f"refused with {status}: {document}"
         return list(document["ids"])
 
-    def wait(self, task: str, *, tree: bool = False, timeout: float = 60.0) -> None:
+    def wait(self, task: str, *, tree: bool = False, timeout: float = 120.0) -> None:
         """Until the message (with ``tree``: and all that came of it) has ended; lives through a gateway's restart."""
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
@@ -251,7 +263,7 @@ class RunningSquad:
     # -- the command line and the database ------------------------------------------------------------------------
 
     def cli(
-        self, *arguments: str, status: int | None = 0, stdin: str = "", timeout: float = 60.0
+        self, *arguments: str, status: int | None = 0, stdin: str = "", timeout: float = 120.0
     ) -> subprocess.CompletedProcess[str]:
         """``squad ARGUMENTS`` for this home; fails unless it exits with ``status`` (None: any)."""
         done = subprocess.run(
@@ -310,12 +322,17 @@ def _live() -> Iterator[tuple[int, str]]:
         try:
             if entry.stat().st_uid != os.getuid():
                 continue
-            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            state = _state(int(entry.name))
             title = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
         except OSError:
             continue  # it ended while we looked
         if state not in "ZX":
             yield int(entry.name), title
+
+
+def _state(pid: int) -> str:
+    """As ``ps`` shows it: ``S`` it sleeps, ``T`` it was stopped, ``Z`` it has ended. OSError when it is gone."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def _session(pid: int) -> int:

@@ -40,7 +40,8 @@ def test_the_agent_is_told_what_was_slow_whoever_dies(squad: RunningSquad) -> No
             return [row["result"] for row in rows]
 
         (result,) = eventually(told, "what was slow was told", 60)
-        assert re.fullmatch(r'"review by reviewer: \d+ ms"', result)
+        # The second one was slow as well, if the machine was.
+        assert re.fullmatch(r'"review by reviewer: \d+ ms(, review by reviewer: \d+ ms)?"', result)
         _read_as_on_the_page(squad)
 
 
@@ -48,11 +49,15 @@ def _read_as_on_the_page(squad: RunningSquad) -> None:
     """Each command of the page; off a terminal squad top ends by itself."""
     env = {key: value for key, value in os.environ.items() if key != "SQUAD_HOME"} | {"PYTHONPATH": str(ROOT)}
     folder = squad.home.parent
-    eventually(lambda: squad.query("SELECT 1 FROM metric_points"), "metrics are written", 60)
+    written = """
+        SELECT 1 FROM metric_points AS point JOIN metric_series AS series ON series.id = point.series
+        WHERE series.name = 'handling_ms' AND series.agent = 'reviewer'
+    """
+    eventually(lambda: squad.query(written), "metrics are written")
     for args in [*commands(PAGE, "While it happens"), *commands(PAGE, "Afterwards")]:
         done = subprocess.run(
             [sys.executable, "-m", "squad.cli", *args],
-            cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False,
+            cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, (args, done.stderr)
         assert "reviewer" in done.stdout or "--plot" in args or args[-2:] == ["--window", "6h"] or "--by" in args, args

@@ -44,7 +44,7 @@ def test_the_example_runs_as_written(folder):
     env |= {"PYTHONPATH": str(ROOT), "PATH": f"{folder}/bin:{env['PATH']}"}
     command = ["/bin/bash", "-euxo", "pipefail", "-c", block("sh", "With two folders")]
     try:
-        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=100, check=False)
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=200, check=False)
         told = f"{done.stdout}\n{done.stderr}"
         assert done.returncode == 0, told
         assert f"\n10 {folder}/two/b.txt\n" in done.stdout, told

@@ -29,7 +29,7 @@ def blocks(page: str, language: str) -> list[str]:
 @pytest.mark.skipif(CURL is None, reason="there is no curl")
 def test_every_curl_works_and_every_route_is_listed(tmp_path: Path) -> None:
     lines = [line for block in blocks(HTTP, "sh") for line in block.splitlines()]
-    assert len(lines) == 7
+    assert len(lines) == 8
     with hello(tmp_path) as squad:
         for line in lines:
             words = shlex.split(line)

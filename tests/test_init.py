@@ -58,7 +58,7 @@ def test_from_init_to_a_passing_test_to_a_running_squad(tmp_path: Path, shell: d
     try:
         done = subprocess.run(
             ["/bin/bash", "-euxo", "pipefail", "-c", commands],
-            cwd=folder, env=shell, capture_output=True, text=True, timeout=100, check=False,
+            cwd=folder, env=shell, capture_output=True, text=True, timeout=200, check=False,
         )  # fmt: skip
         told = f"{done.stdout}\n{done.stderr}"
         assert done.returncode == 0, told

@@ -16,6 +16,15 @@ from tests.running import ROOT, RunningSquad
 PAGE = (ROOT / "docs/messages.md").read_text()
 
 
+SETTLED = """
+from pathlib import Path
+from tests.running import RunningSquad, eventually
+
+squad = RunningSquad(Path.cwd() / ".squad")
+eventually(lambda: not squad.query("SELECT 1 FROM tasks WHERE status IN ('queued', 'running')"), "all is handled")
+"""
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
@@ -32,14 +41,16 @@ def test_the_examples_run_as_written(tmp_path: Path) -> None:
         (tmp_path / f"program{number}.py").write_text(program)
     first, later, last = blocks("sh")
     ours = [f"{sys.executable} program{number}.py\n" for number in range(len(programs))]
-    commands = "".join([first, ours[0], later, last.replace("squad stop", f"{ours[1]}squad stop")])
+    (tmp_path / "settled.py").write_text(SETTLED)  # a stop lets wait what still waits
+    before_stop = f"{ours[1]}{sys.executable} settled.py\n"
+    commands = "".join([first, ours[0], later, last.replace("squad stop", f"{before_stop}squad stop")])
     squad = RunningSquad(tmp_path / ".squad")
     env = {name: value for name, value in os.environ.items() if name != "SQUAD_HOME"}
     env |= {"PYTHONPATH": str(ROOT), "PATH": f"{tmp_path}/bin:{env['PATH']}"}
     try:
         done = subprocess.run(
             ["/bin/bash", "-euxo", "pipefail", "-c", commands],
-            cwd=tmp_path, env=env, capture_output=True, text=True, timeout=110, check=False,
+            cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200, check=False,
         )  # fmt: skip
         told = f"{done.stdout}\n{done.stderr}"
         assert done.returncode == 0, told

@@ -58,7 +58,7 @@ def test_dead_letters(squad: RunningSquad) -> None:
     listed, shown, _, _ = (run(squad, words, task) for words in mending)
     assert task in listed
     assert "there are no words in it" in shown
-    squad.wait(task)
+    squad.wait(task, tree=True)
     assert json.loads(squad.task(task)["result"]) == {"words": 6}
     run(squad, send)
     eventually(lambda: squad.counts().get(("count_words", "failed")) == 1, "a dead letter")

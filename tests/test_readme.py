@@ -47,7 +47,7 @@ def test_the_readmes_agent_runs_as_written(folder):
     try:
         done = subprocess.run(
             ["/bin/bash", "-euxo", "pipefail", "-c", commands],
-            cwd=folder, env=env, capture_output=True, text=True, timeout=100, check=False,
+            cwd=folder, env=env, capture_output=True, text=True, timeout=200, check=False,
         )  # fmt: skip
         told = f"{done.stdout}\n{done.stderr}"
         assert done.returncode == 0, told

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from squad.actors.broker.mailbox import Broker
 from squad.actors.broker.rules import Rules
 from squad.actors.protocol import Deliver, Evict, Submit, SubmitDone
+from squad.clock import SYSTEM, Clock
 from squad.config.schema import StoreConfig
 from squad.ids import new_id
 from squad.store.rows import Lease, NewTask, Outcome
@@ -54,8 +55,11 @@ def retry(recipient: str, kind: str, attempts: int) -> float | None:
 class Storage:
     """A broker over one database file, which can be stopped and opened again."""
 
-    def __init__(self, path: Path, rules: Rules | None = None, busy_timeout: int = 30_000) -> None:
+    def __init__(
+        self, path: Path, rules: Rules | None = None, busy_timeout: int = 30_000, clock: Clock = SYSTEM
+    ) -> None:
         self.path = path
+        self.clock = clock
         self.settings = StoreConfig(busy_timeout=busy_timeout)
         self.rules = rules or Rules(retry)
         self.post = Post()
@@ -72,6 +76,7 @@ class Storage:
             evict=self.evict,
             crashed=lambda: self.post.send("crashed", True),
             told=lambda state, error: self.post.send("told", (state, error)),
+            clock=self.clock,
         )
         self.broker.recover(alive, in_hand or {})
         self.broker.start()

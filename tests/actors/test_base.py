@@ -100,7 +100,7 @@ def test_timers_that_are_due_together_ring_in_order_as_well(system: System) -> N
 def test_calls_posted_by_threads_all_run_on_the_loop_in_order(system: System) -> None:
     versatile = system.create(Versatile)
 
-    assert system.ask(versatile, PostFrom(threads=8, calls=500), 30) == Posted(True, True, 4000)
+    assert system.ask(versatile, PostFrom(threads=8, calls=500), 60) == Posted(True, True, 4000)
 
 
 def test_the_watch_outlives_other_messages(system: System) -> None:

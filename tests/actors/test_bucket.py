@@ -54,6 +54,23 @@ def test_by_hand() -> None:
     assert bucket.level(1000.0) == 2
 
 
+def test_what_was_taken_in_vain_is_put_back() -> None:
+    bucket = TokenBucket(60, 10, now=0.0)
+    bucket.take(0.0, 8)
+    bucket.give_back(1.0, 5)
+    assert bucket.level(1.0) == pytest.approx(8)
+    bucket.give_back(1.0, 5)
+    assert bucket.level(1.0) == 10
+
+
+def test_a_floor_is_left_or_owed() -> None:
+    bucket = TokenBucket(60, 10, 3.0, now=0.0)
+    assert bucket.take(0.0, floor=4) == pytest.approx(2)
+    assert bucket.take(0.0, floor=2) == 0.0
+    assert bucket.take(0.0, 3, floor=-1) == 0.0
+    assert bucket.take(0.0) == pytest.approx(2)
+
+
 def test_more_than_the_burst_is_given_when_full_and_then_owed() -> None:
     bucket = TokenBucket(60, 10, 9.0, now=0.0)
     assert bucket.take(0.0, 30) == pytest.approx(1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -91,7 +92,7 @@ def test_outside_a_checkout_without_git_and_without_the_file(tmp_path, checkout,
 
 def test_a_time_that_no_calendar_has_and_an_owner_without_a_name(tmp_path, monkeypatch):
     assert history._iso(1e18) == ""
-    monkeypatch.setattr(history.pwd, "getpwuid", {}.__getitem__)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
     (tmp_path / "file").write_text("")
     assert known(tmp_path / "file")["by"] == f"user {os.getuid()}"
 

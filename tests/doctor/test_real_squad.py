@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.launcher.conftest import write_config
-from tests.running import RunningSquad
+from tests.running import RunningSquad, eventually
 
 
 @pytest.fixture
@@ -42,10 +42,9 @@ def test_from_before_the_first_start_to_the_repair_of_a_killed_one(squad: Runnin
         task = squad.send("sleeper", "leave")  # its agent leaves a process running
         squad.wait(task)
         left = int(squad.task(task)["result"])
-        [warden] = [pid for pid, title in squad.processes().items() if title == "squad: warden"]
-        squad.launcher.send_signal(signal.SIGSTOP)  # it would start another
-        squad.signal(warden, signal.SIGKILL)  # which would end what is left
+        squad.stop_the_launcher_and_kill_the_warden()  # which would end what is left
         squad.stop(signal.SIGKILL)
+        eventually(lambda: list(squad.processes()) == [left], "only what the agent started is left")
         killed = examined(squad, status=1)
         assert killed["running"]["what"] == "no squad runs here"
         assert str(left) in killed["leftover processes"]["what"]

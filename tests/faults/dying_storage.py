@@ -1,9 +1,9 @@
 """A squad whose storage kills itself at a commit point that the test names: ``python -m tests.faults.dying_storage``.
 
 This does what ``squad start`` does, except that ``Writer.transaction`` is wrapped before anything is forked. Arguments:
-the home, the configuration, and a file for orders. An order is ``before settle`` or ``after submit``; the first
-transaction of that kind takes the file away and dies, just before its commit or just after it. With ``all`` at the end
-of the order the launcher dies first, and everything with it.
+the home, the configuration, and a file for orders, one a line. An order is ``before settle`` or ``after submit``; the
+first transaction of that kind takes the order away (the last one: with the file) and dies, just before its commit or
+just after it. With ``all`` at the end of the order the launcher dies first, and everything with it.
 """
 
 from __future__ import annotations
@@ -46,11 +46,15 @@ def die_at_commits(orders: Path) -> None:
 
     def die(when: str, kinds: set[str]) -> None:
         try:
-            words = orders.read_text().split()
+            order, _, others = orders.read_text().partition("\n")
         except FileNotFoundError:
             return
+        words = order.split()
         if words[0] == when and words[1] in kinds:
-            orders.unlink()
+            if others:
+                orders.write_text(others)
+            else:
+                orders.unlink()
             if "all" in words:
                 os.kill(launcher, signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGKILL)

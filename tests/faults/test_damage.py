@@ -61,9 +61,9 @@ def test_a_backup_under_load_brings_back_a_squad_that_was_damaged(squad: Running
     why = eventually(lambda: refusal_of_a_send(squad), "a send is refused")
     assert "is damaged" in why
     assert f"squad maintenance restore {backup}" in why
-    health = squad.health() or {}
-    assert [failed["name"] for failed in health["failed"]] == ["storage"]
-    assert "is damaged" in health["failed"][0]["error"]
+    (failed,) = eventually(lambda: (squad.health() or {}).get("failed"), "the supervisor knows it too")
+    assert failed["name"] == "storage"
+    assert "is damaged" in failed["error"]
     assert squad.tree()["storage"]["state"] == "damaged"
     assert squad.tree()["storage"]["restarts"] == 0
     assert squad.cli("maintenance", "check", status=1).stdout.startswith("fail")

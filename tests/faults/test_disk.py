@@ -102,9 +102,11 @@ def test_it_fails_for_a_while(squad: OnDisk, fault: str) -> None:
     assert "nothing was queued" in why
     assert FAULTS[fault] in why
     eventually(lambda: squad.state("storage") == "failing", "it is shown")
-    shell = squad.cli("send", "one", "count", "--data", "{}", status=1)
-    assert FAULTS[fault] in shell.stderr
-    assert "Traceback" not in shell.stderr
+    for words in (("send", "one", "count", "--data", "{}"), ("message", "cancel", at_work), ("pause", "one")):
+        shell = squad.cli(*words, status=1)
+        assert FAULTS[fault] in shell.stderr
+        assert "nothing was" in shell.stderr
+        assert "Traceback" not in shell.stderr
     status = squad.cli("status", status=None)
     assert "failing" in status.stdout
     assert FAULTS[fault] in status.stdout

@@ -44,13 +44,14 @@ def stopped(squad: RunningSquad, *pids: int) -> Iterator[None]:
             squad.signal(pid, signal.SIGCONT)
 
 
-def test_a_lease_passes_from_a_frozen_worker_to_another(squad: RunningSquad) -> None:
-    sent = squad.send("pool", "misbehave", {"how": "sleep", "seconds": 1.0})
+def test_a_lease_passes_from_a_frozen_worker_to_another(squad: RunningSquad, tmp_path: Path) -> None:
+    sent = squad.send("pool", "misbehave", {"how": "", "path": str(tmp_path / "end")})
     owner = eventually(lambda: squad.task(sent)["lease_owner"], "a worker has it")
     first = squad.task(sent)["fence"]
     frozen = squad.tree()[owner.rpartition(".")[0]]["pid"]
     with stopped(squad, frozen):
         eventually(lambda: squad.task(sent)["lease_owner"] not in (None, owner), "another worker has it")
+        (tmp_path / "end").touch()
         squad.wait(sent)
         row = squad.task(sent)
         assert row["status"] == "completed"

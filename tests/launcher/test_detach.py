@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from squad.home import Home
 from tests.running import RunningSquad, eventually
 
@@ -90,7 +92,7 @@ def test_it_lets_go_of_what_its_caller_had_open(squad: RunningSquad, tmp_path: P
     reader, writer = os.pipe()
     command = [sys.executable, "-m", "squad.cli", "start", "--config", str(squad.config), "--detach"]
     try:
-        subprocess.run(command, env=squad._env, cwd=tmp_path, pass_fds=[writer], timeout=60, check=True)
+        subprocess.run(command, env=squad._env, cwd=tmp_path, pass_fds=[writer], timeout=120, check=True)
         os.close(writer)
         os.set_blocking(reader, False)
         assert os.read(reader, 1) == b"", "the end: nobody else has it"
@@ -102,7 +104,7 @@ def test_it_lets_go_of_what_its_caller_had_open(squad: RunningSquad, tmp_path: P
 
 def test_the_launcher_is_not_started_by_hand() -> None:
     command = [sys.executable, "-m", "squad.launcher"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "squad: the launcher is started by another program\nsquad:   hint: squad start\n"
 
@@ -133,7 +135,7 @@ def test_an_agent_that_is_not_ready_in_time_is_named(tmp_path: Path) -> None:
     command = [sys.executable, "-c", IMPATIENT, "start", "--config", str(squad.config), "--detach"]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, env=squad._env, cwd=tmp_path, timeout=60, check=False
+            command, capture_output=True, text=True, env=squad._env, cwd=tmp_path, timeout=120, check=False
         )
         assert done.returncode == 1
         assert "waiting for slow" in done.stderr, "progress"
@@ -143,14 +145,15 @@ def test_an_agent_that_is_not_ready_in_time_is_named(tmp_path: Path) -> None:
         squad.end_everything()
 
 
-def test_ctrl_c_while_it_waits_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_while_it_waits_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     squad = RunningSquad(tmp_path / "home", write(tmp_path, "Slow"))
     command = [sys.executable, "-m", "squad.cli", "start", "--config", str(squad.config), "--detach"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=squad._env, cwd=tmp_path)
     try:
         eventually(lambda: (squad.health() or {}).get("waiting_for") == ["slow"], "it waits for the agent")
-        process.send_signal(signal.SIGINT)
-        error = process.communicate(timeout=30)[1]
+        process.send_signal(number)
+        error = process.communicate(timeout=120)[1]
         assert process.returncode == 130, error
         squad.assert_nothing_left()
     finally:

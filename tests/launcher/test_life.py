@@ -110,14 +110,12 @@ def test_everything_is_gone_soon_after_the_launchers_death(squad: RunningSquad) 
         squad.wait(squad.send("sleeper", "leave"))
         squad.launcher.kill()
         squad.launcher.wait()
-        squad.assert_nothing_left(timeout=10)
+        squad.assert_nothing_left()
 
 
 def kill_with_the_warden(squad: RunningSquad) -> None:
     """So that nobody ends what the agents started."""
-    (warden,) = [pid for pid, title in squad.processes().items() if title == "squad: warden"]
-    squad.signal(squad.launcher.pid, signal.SIGSTOP)  # or it starts another
-    squad.signal(warden, signal.SIGKILL)
+    squad.stop_the_launcher_and_kill_the_warden()
     squad.launcher.kill()
     squad.launcher.wait()
 
@@ -244,7 +242,7 @@ def test_closing_the_terminal_stops_it(tmp_path: Path, config: Path) -> None:
         assert home.launcher() is not None
     finally:
         os.close(master)
-        assert launcher.wait(30) == 0
+        assert launcher.wait(120) == 0
     assert home.launcher() is None
     assert json.loads(home.last_stop.read_text())["forced"] is False
 

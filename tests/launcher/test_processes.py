@@ -19,7 +19,7 @@ def start() -> Iterator[Start]:
     """Starts ``python -c PROGRAM`` with a mark, and waits for its first line."""
     started: list[subprocess.Popen[str]] = []
 
-    def run(mark: str, program: str = "import time; print(1, flush=True); time.sleep(20)") -> subprocess.Popen[str]:
+    def run(mark: str, program: str = "import time; print(1, flush=True); time.sleep(600)") -> subprocess.Popen[str]:
         environment = {**os.environ, processes.MARK: mark, "SPT_NOENV": "1"}
         process = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
         started.append(process)
@@ -42,10 +42,10 @@ def test_each_launcher_has_a_mark_of_its_own(tmp_path: Path) -> None:
 def test_it_ends_what_bears_the_mark_of_the_home_and_nothing_else(tmp_path: Path, start: Start) -> None:
     doomed = [start(f"{tmp_path}:{number}a") for number in range(3)]
     spared = [start(mark) for mark in (f"{tmp_path}:x:1a", f"{tmp_path}x:1a", f"{tmp_path}/x:1a", f"x{tmp_path}:1a")]
-    assert processes.end_marked(tmp_path, 5.0) == (3, 0)
+    assert processes.end_marked(tmp_path, 60.0) == (3, 0)
     assert not any(Path(f"/proc/{process.pid}").exists() for process in doomed)
     assert [process.poll() for process in spared] == [None] * 4
-    assert processes.end_marked(tmp_path, 5.0) == (0, 0)
+    assert processes.end_marked(tmp_path, 60.0) == (0, 0)
 
 
 def test_those_of_all_homes_are_known_by_their_home(tmp_path: Path, start: Start) -> None:
@@ -67,13 +67,13 @@ if os.fork():
 setproctitle("squad: something with a longer title than its name was")
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print(os.getpid(), flush=True)
-time.sleep(20)
+time.sleep(120)
 """
 
 
 def test_neither_a_double_fork_nor_a_title_hides_a_process(tmp_path: Path, start: Start) -> None:
     start(f"{tmp_path}:1a", FORKS)
-    assert processes.end_marked(tmp_path, 5.0) == (1, 0)
+    assert processes.end_marked(tmp_path, 60.0) == (1, 0)
 
 
 BREEDS = """
@@ -89,16 +89,16 @@ while True:
 
 def test_one_that_forks_all_the_time_is_ended_with_all_its_children(tmp_path: Path, start: Start) -> None:
     start(f"{tmp_path}:1a", BREEDS)
-    ended, left = processes.end_marked(tmp_path, 20.0)
+    ended, left = processes.end_marked(tmp_path, 60.0)
     assert left == 0
     assert ended >= 1
-    assert processes.end_marked(tmp_path, 1.0) == (0, 0)
+    assert processes.end_marked(tmp_path, 60.0) == (0, 0)
 
 
 def test_a_stopped_process_is_ended_too(tmp_path: Path, start: Start) -> None:
     process = start(f"{tmp_path}:1a")
     process.send_signal(signal.SIGSTOP)
-    assert processes.end_marked(tmp_path, 5.0) == (1, 0)
+    assert processes.end_marked(tmp_path, 60.0) == (1, 0)
 
 
 ADOPTS = """
@@ -110,21 +110,23 @@ if not os.fork():
         os.kill(os.getpid(), signal.SIGSTOP)
         os._exit(3)
     os._exit(0)
-told = {}
-orphan = None
-deadline = time.monotonic() + 20
-while len(told) < 2 and time.monotonic() < deadline:
-    processes.collect(told.__setitem__)
+seen = set()
+deadline = time.monotonic() + 50
+while time.monotonic() < deadline:
     children = open(f"/proc/self/task/{os.getpid()}/children").read().split()
     for child in children:
+        seen.add(child)
         os.kill(int(child), signal.SIGCONT)
-print(sorted(told.values()))
+    processes.collect()
+    if not children:
+        break
+print(len(seen), len(children))
 """
 
 
 def test_orphans_are_adopted_and_collected() -> None:
     done = subprocess.run([sys.executable, "-c", ADOPTS], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "[0, 3]\n"
+    assert done.stdout == "2 0\n", "its child and its grandchild, and none of them is left"
 
 
 def test_sockets_are_swept_and_black_boxes_kept(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,27 +22,30 @@ from tests.running import RunningSquad, eventually
 
 
 class Manager:
-    """The other end: every line that was said, in order."""
+    """The other end: every line that was said, in order. Read as it comes: the kernel keeps ten datagrams, no more."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
-        self._socket.setblocking(False)
         self._heard: list[str] = []
+        self._reader = threading.Thread(target=self._listen)
+        self._reader.start()
+
+    def _listen(self) -> None:
+        while said := self._socket.recv(1 << 16):
+            self._heard.extend(said.decode().split("\n"))
 
     def heard(self) -> list[str]:
-        try:
-            while True:
-                self._heard += self._socket.recv(1 << 16).decode().split("\n")
-        except BlockingIOError:
-            return self._heard
+        return list(self._heard)
 
     def forget(self) -> None:
-        self.heard()
-        self._heard = []
+        """What has been heard; what is on its way is still to come."""
+        self._heard.clear()
 
     def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RD)
+        self._reader.join()
         self._socket.close()
 
 
@@ -157,17 +162,49 @@ def test_an_agent_that_never_becomes_ready_does_not_hold_up_the_service_for_ever
     with closing(Gateway(tmp_path / "home", answer)) as gateway:
         told = Service(Home(tmp_path / "home"), environment(manager))
 
+        def states() -> list[str]:
+            return [line for line in manager.heard() if line.startswith("STATUS=")]
+
         def started() -> bool:
             told.attend()
             if told.descriptor is not None:
                 gateway.serve()
-            return "READY=1" in manager.heard()
+            return "READY=1" in manager.heard() and bool(states())
 
         eventually(started, "started all the same")
-    states = [line for line in manager.heard() if line.startswith("STATUS=")]
-    assert states == [
+        told.abandon()
+    assert states() == [
         "STATUS=frozen: squad thaw lets it go on; failed: a\\n; waiting for b, c-0, c-1, c-2, c-3 and 5 more"
     ]
+
+
+def test_what_the_manager_had_no_room_for_is_said_again(tmp_path: Path) -> None:
+    with (
+        closing(Gateway(tmp_path / "home", {"waiting_for": []})) as gateway,
+        closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager,
+    ):
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        told = Service(Home(tmp_path / "home"), {"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as others, pytest.raises(BlockingIOError):
+            others.setblocking(False)
+            while True:
+                others.sendto(b"of others", str(tmp_path / "notify"))
+        heard: list[bytes] = []
+
+        def ready() -> bool:
+            told.attend()
+            if told.descriptor is not None:
+                gateway.serve()
+                told.attend()  # there was no room for what it says to that, in the first round
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    heard.append(manager.recv(1 << 16))
+            return b"READY=1" in heard
+
+        eventually(ready, "ready, as soon as there is room")
+        told.abandon()
+        assert heard.index(b"STATUS=every agent is ready") < heard.index(b"READY=1")
 
 
 def test_nobody_listens_and_nobody_asked(tmp_path: Path) -> None:

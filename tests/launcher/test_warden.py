@@ -34,7 +34,7 @@ def test_a_tree_that_is_started_again_has_a_warden_too(tmp_path: Path) -> None:
     try:
         before = squad.kill("supervisor")
         eventually(lambda: squad.pids("supervisor") not in ([], [before]), "another tree")
-        eventually(lambda: list(squad.processes().values()).count("squad: warden") == 1, "one warden")
+        eventually(lambda: len(squad.wardens()) == 1, "one warden")
         assert squad.stop() == 0
         squad.assert_nothing_left()
     finally:
@@ -44,16 +44,12 @@ def test_a_tree_that_is_started_again_has_a_warden_too(tmp_path: Path) -> None:
 def test_a_warden_that_is_killed_has_a_successor(tmp_path: Path) -> None:
     squad, program = squad_with_a_stray_program(tmp_path)
     try:
-        (before,) = wardens(squad)
+        (before,) = eventually(squad.wardens, "a warden")
         assert squad.signal(before, signal.SIGKILL)
-        eventually(lambda: len(wardens(squad)) == 1 and wardens(squad) != [before], "another warden")
+        eventually(lambda: len(squad.wardens()) == 1 and squad.wardens() != [before], "another warden")
         squad.launcher.kill()
         squad.launcher.wait()
         squad.assert_nothing_left()
         assert program not in squad.processes()
     finally:
         squad.end_everything()
-
-
-def wardens(squad: RunningSquad) -> list[int]:
-    return [pid for pid, title in squad.processes().items() if title == "squad: warden"]

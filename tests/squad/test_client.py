@@ -60,6 +60,19 @@ class TestSending:
         with pytest.raises(UsageError, match="@message"):
             squad.send("scanner", object())
 
+    @pytest.mark.parametrize("payload", [["path"], "path", 3, [], 0, ""])
+    def test_a_payload_that_is_no_mapping(self, gateway: FakeGateway, squad: Client, payload: Any) -> None:
+        for send in (
+            lambda: squad.send("a", "t", payload),
+            lambda: squad.submit(payload),
+            lambda: squad.send_many([payload]),
+        ):
+            with pytest.raises(UsageError, match="is no JSON object") as caught:
+                send()
+            (problem,) = caught.value.problems
+            assert problem.what == f"must be a mapping with its fields, not {type(payload).__name__}"
+        assert gateway.requests == []
+
     def test_a_delay_that_cannot_be_read(self, squad: Client) -> None:
         with pytest.raises(UsageError, match="not a duration"):
             squad.send("scanner", "scan", delay="soon")
@@ -139,9 +152,7 @@ class TestLines:
 
 
 class TestWaiting:
-    def test_true_once_it_has_ended(
-        self, gateway: FakeGateway, squad: Client, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_true_once_it_has_ended(self, gateway: FakeGateway, squad: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("squad.client.time", SimpleNamespace(monotonic=lambda: 100.0))  # no time passes
         gateway.on("GET /v1/messages/m1/wait", (200, {"done": True}))
         assert squad.wait("m1", tree=True, timeout=5)

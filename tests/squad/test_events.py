@@ -88,7 +88,7 @@ def test_the_page_is_up_to_date() -> None:
 
 RECORDING = (
     *(f"store/{name}.py" for name in ("settling", "ends", "inserting", "desk", "metrics/journal", "metrics/recorder")),
-    *(f"actors/{name}.py" for name in ("records", "sampling", "uptime")),
+    *(f"actors/{name}.py" for name in ("broker/records", "monitoring/sampling", "supervision/uptime")),
 )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from squad.errors import UsageError
-from squad.service import Unit
+from squad.service import Unit, out_of_reach
 
 ANALYZE = shutil.which("systemd-analyze")
 
@@ -91,3 +94,45 @@ def test_systemd_finds_nothing_wrong_with_it(tmp_path: Path, user: str | None, s
         check=False,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+class TestReach:
+    """Whether a service's user can read what it is to run."""
+
+    @pytest.fixture
+    def place(self) -> Iterator[Path]:
+        """``open/python``, ``venv/python`` which links to it by ``way``, where everybody may read everything."""
+        with tempfile.TemporaryDirectory() as name:
+            place = Path(name).resolve()
+            for folder in ("open", "venv"):
+                (place / folder).mkdir()
+            (place / "open" / "python").touch()
+            (place / "way").symlink_to("open")
+            (place / "venv" / "python").symlink_to("../way/python")
+            for path in (place, place / "open", place / "venv"):
+                path.chmod(0o755)
+            (place / "open" / "python").chmod(0o644)
+            yield place
+
+    @pytest.mark.parametrize(
+        ("closed", "mode"),
+        [
+            ("", 0o755),
+            ("", 0o711),
+            ("", 0o700),
+            ("open", 0o750),
+            ("open", 0o744),
+            ("venv", 0o710),
+            ("open/python", 0o640),
+        ],
+    )
+    def test_what_is_in_the_way_is_named(self, place: Path, closed: str, mode: int) -> None:
+        obstacle = place / closed
+        obstacle.chmod(mode)
+        lets_through = bool(mode & (0o001 if obstacle.is_dir() else 0o004))
+        assert out_of_reach(place / "venv" / "python", "nobody") == (None if lets_through else obstacle)
+        assert out_of_reach(place / "venv" / "python", "root") is None
+        if os.geteuid() == 0:  # and the system says the same
+            command = ["/usr/bin/head", "-c0", str(place / "venv" / "python")]
+            done = subprocess.run(command, user="nobody", group="nogroup", extra_groups=[], check=False, cwd="/")
+            assert (done.returncode == 0) == lets_through

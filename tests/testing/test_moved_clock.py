@@ -62,6 +62,44 @@ def test_a_rate_that_raises_gives_the_message_back() -> None:
         assert squad.status(other) == "completed"
 
 
+def test_handlers_of_several_sends_share_a_rate_that_raises() -> None:
+    raising = {"per_minute": 60, "burst": 5, "when_empty": "raise"}
+    with squad_of(worker=agent(Worker, send_rate=raising), notes=Notes) as squad:
+        sent = [squad.send("worker", Do("fan out", 3)) for _ in range(4)]
+        squad.advance("6900ms")
+        assert [squad.status(each) for each in sent].count("completed") == 3
+        squad.advance("200ms")  # twelve sends: five at once, and seven in as many seconds
+        assert [squad.status(each) for each in sent] == ["completed"] * 4
+        assert {row.message.attempts for row in map(squad.message, sent)} == {1}
+        assert len(squad.sent("notes")) == 12
+
+
+def test_small_messages_that_keep_coming_do_not_starve_a_large_one() -> None:
+    raising = {"per_minute": 60, "burst": 5, "when_empty": "raise"}
+    with squad_of(worker=agent(Worker, send_rate=raising), notes=Notes) as squad:
+        squad.send("worker", Do("fan out", 5))
+        squad.run()
+        large = squad.send("worker", Do("fan out", 5))
+        for _ in range(12):
+            squad.send("worker", Do("fan out", 1))
+            squad.send("worker", Do("fan out", 1), priority=1)
+            squad.advance(1)
+        assert squad.status(large) == "completed"
+
+
+def test_more_sends_than_the_burst_fail_and_say_what_to_do() -> None:
+    raising = {"per_minute": 60, "burst": 5, "when_empty": "raise"}
+    with squad_of(worker=agent(Worker, send_rate=raising, retry={"max_attempts": 1}), notes=Notes) as squad:
+        sent = squad.send("worker", Do("fan out", 6))
+        squad.run()
+        assert outcomes(squad, sent) == [(1, "error")]
+        assert "raise send_rate.burst" in str(squad.message(sent).attempts[0].error)
+        assert squad.sent("notes") == []
+        squad.send("worker", Do("fan out", 5))
+        squad.run()
+        assert len(squad.sent("notes")) == 5
+
+
 def test_what_an_agent_takes_on_can_be_limited() -> None:
     with squad_of(worker=agent(Worker, handle_rate={"per_minute": 60, "burst": 1})) as squad:
         for _ in range(4):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from squad.testing import HandlerError, StuckError, UnfinishedError, agent, convoy, squad_of
+from squad.testing.real import RealSquad
 from tests.testing.agents import Broken, Do, Note, Notes, Worker
 
 SHORT = {"retry": {"max_attempts": 1}, "shutdown": "200ms"}
@@ -38,12 +39,14 @@ def test_the_same_in_both(real: bool) -> None:
 
 
 def test_a_real_squad_tells_of_errors_and_of_its_limits() -> None:
-    with squad_of(real=True, raise_errors=True, patience=1.5, worker=agent(Worker, **SHORT)) as squad:
+    with squad_of(real=True, raise_errors=True, worker=agent(Worker, **SHORT)) as squad:
+        assert isinstance(squad, RealSquad)
         with pytest.raises(ValueError, match="a real squad's clock cannot be moved"):
             squad.advance("10m")
         squad.send("worker", Do("fail"))
         with pytest.raises(HandlerError, match="ValueError: attempt 1"):
             squad.run()
+        squad._patience = 1.5
         squad.send("worker", Do("hang"))
         with pytest.raises(StuckError, match=r"1\.5 s were not enough for its messages to be handled"):
             squad.run()

@@ -31,7 +31,8 @@ agents:
   script: {command: [./tool.sh], handles: [order], directory: sub}
   keeper: {class: "BY_NAME:Keeper", retry: {max_attempts: 1}}
 convoys:
-  pool: {command: [sh, -c, "echo $PPID; sleep 0.2"], handles: [order], min: 2, max: 2}
+  pool: {command: [sh, -c, "echo $PPID; touch $1; until [ -e both-1 -a -e both-2 ]; do sleep 0.05; done", sh,
+                   "{payload[item]}"], handles: [order], min: 2, max: 2}
 """
 
 
@@ -201,10 +202,12 @@ def test_a_time_out_ends_it_with_its_grandchildren_and_the_agent_goes_on(squad, 
 
 
 def test_while_a_command_runs_its_agent_answers(squad, tmp_path):
-    task = squad.send("sh", "sh", {"script": f"touch {tmp_path}/begun; sleep 1"})
+    script = f"cd {tmp_path}; touch begun; until [ -e end ]; do sleep 0.05; done"
+    task = squad.send("sh", "sh", {"script": script})
     eventually((tmp_path / "begun").exists, "begun")
-    row = eventually(lambda: squad.tree()["sh"]["current"] and squad.tree()["sh"], "in hand")
+    row = eventually(lambda: (row := squad.tree()["sh"])["current"] and row, "in hand")
     assert (row["current"]["id"], row["current"]["type"]) == (task, "sh")
+    (tmp_path / "end").touch()
     squad.wait(task)
 
 
@@ -242,7 +245,8 @@ def test_the_types_can_be_looked_up(squad):
 
 
 def test_a_convoy_of_commands_shares_the_work(squad):
-    tasks = squad.send_batch([{"recipient": "pool", "type": "order", "payload": {"item": str(n)}} for n in range(6)])
+    items = ("both-1", "both-2", "more-1", "more-2")  # the first two wait for each other, so two workers are at it
+    tasks = squad.send_batch([{"recipient": "pool", "type": "order", "payload": {"item": item}} for item in items])
     for task in tasks:
         squad.wait(task)
     nurseries = {json.loads(squad.task(task)["result"]) for task in tasks}

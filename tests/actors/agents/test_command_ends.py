@@ -41,7 +41,10 @@ def test_a_program_that_vanishes_fails_the_start_of_the_agent(own, tmp_path):
     tool = tmp_path / "tool"
     tool.write_text("#!/bin/sh\necho 1\n")
     tool.chmod(0o700)
-    squad = own("types: {t: {fields: }}\nagents: {a: {command: [./tool], handles: [t], restarts: {intensity: 0}}}\n")
+    squad = own(
+        "types: {t: {fields: }}\nagents: {a: {command: [./tool], handles: [t], restarts: {intensity: 0},\n"
+        "  retry: {max_attempts: 1000, backoff: 200ms, cap: 200ms}}}\n"
+    )
     assert json.loads(squad.run("a", "t")["result"]) == 1
     tool.rename(tmp_path / "elsewhere")
     task = squad.send("a", "t")
@@ -59,7 +62,9 @@ def test_a_program_that_vanishes_fails_the_start_of_the_agent(own, tmp_path):
 def sturdy(tmp_path_factory):
     """One squad for all tests after which it is as before."""
     text = ONE.replace("shutdown: 4s", "shutdown: 4s, restarts: {intensity: 50}")
-    text = text.replace("sh: {command", "sh: {cancel_grace: 700ms, command")
+    (sh,) = (line for line in text.splitlines() if line.startswith("  sh: {command"))
+    hasty, patient = (sh.replace("{command", f"{{cancel_grace: {grace}, command", 1) for grace in ("700ms", "1m"))
+    text = text.replace(sh, f"{hasty}\n{patient.replace('sh', 'patient', 1)}")
     with make(folder := tmp_path_factory.mktemp("sturdy"), text.replace("FOLDER", str(folder))) as squad:
         yield squad
 
@@ -118,22 +123,23 @@ def test_what_a_command_takes_of_the_machine_is_its_agents(own, tmp_path):
 @pytest.mark.parametrize("deaf", [False, True])
 def test_a_cancelled_message_ends_its_command_and_the_agent_goes_on(sturdy, tmp_path, deaf):
     squad = sturdy
-    agent = squad.tree()["sh"]["pid"]
+    name = "sh" if deaf else "patient"
+    agent = squad.tree()[name]["pid"]
     trap = "trap '' TERM" if deaf else "trap 'touch told; exit 1' TERM"
     script = f"cd {tmp_path}; {trap}; setsid sleep 300 & echo $! > stray; echo $$ > me; while :; do sleep 0.05; done"
-    task = squad.send("sh", "sh", {"script": script})
+    task = squad.send(name, "sh", {"script": script})
     pids = [squad.pid_in(tmp_path / "me"), squad.pid_in(tmp_path / "stray")]
     squad.cli("message", "cancel", task)
     squad.wait(task)
     assert squad.task(task)["status"] == "cancelled"
     eventually(lambda: all(map(gone, pids)), "the command and its grandchild are gone")
     assert (tmp_path / "told").exists() is not deaf
-    assert json.loads(squad.run("sh", "sh", script="echo 1")["result"]) == 1
-    assert squad.tree()["sh"]["pid"] == agent
+    assert json.loads(squad.run(name, "sh", script="echo 1")["result"]) == 1
+    assert squad.tree()[name]["pid"] == agent
 
 
 def test_a_stop_lets_a_command_finish(own, tmp_path):
-    squad = own(ONE.replace("FOLDER", str(tmp_path)))
+    squad = own(ONE.replace("FOLDER", str(tmp_path)).replace("shutdown: 4s", "shutdown: 40s"))
     task = squad.send("sh", "sh", {"script": "touch begun; sleep 0.7; echo 1"})
     eventually((tmp_path / "begun").exists, "begun")
     squad.stop()

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from squad.actors.agents.blackbox import BlackBox, read
-from squad.actors.agents.context import Context, SendRate, StateCell
+from squad.actors.agents.context import Context, StateCell
 from squad.actors.agents.handlers import Agent, handles
 from squad.actors.agents.runner import Runner, Tray, Workbench
+from squad.actors.agents.sendrate import SendRate
 from squad.errors import RateLimitError, Refuse, RetryAfter
 from squad.messages import message
 from squad.store.rows import Lease, Outcome
@@ -177,7 +178,7 @@ def test_state_builds_up_and_a_failure_leaves_it_alone(bench: Bench) -> None:
         ("refuse", "refused", "never"),
         ("count-then-fail", "error", "RuntimeError: after all"),
         ("exit", "error", "SystemExit: 3"),
-        ("nobody", "error", "no agent is called 'nobdy'"),
+        ("nobody", "error", "no agent is called 'nobdy' (there are: worker); at "),
         ("unsayable", "error", "not JSON serializable"),
         ("nan", "error", "not JSON compliant"),
         ("surrogate", "error", "surrogates not allowed"),
@@ -227,15 +228,40 @@ def test_what_was_not_begun_can_be_withdrawn(bench: Bench) -> None:
 
 
 def test_an_empty_bucket_raises_or_waits(tmp_path: Path) -> None:
-    raising = Bench(tmp_path, rate=SendRate(1, 2, wait=False))
+    rate = SendRate(1, 3, wait=False)
+    rate.charge(threading.Event())
+    raising = Bench(tmp_path, rate=rate)
     outcome = raising.run("send")
+    assert outcome.kind == "limited"  # given back until there are three tokens
+    assert rate.level() == pytest.approx(2, abs=0.5)  # what it had taken was not used
     raising.close()
-    assert outcome.kind == "limited"  # given back until there is a token
     waiting = Bench(tmp_path, rate=SendRate(6000, 1, wait=True))
     outcome = waiting.run("send")
     waiting.close()
     assert (outcome.kind, len(outcome.sends)) == ("done", 3)
     assert outcome.duration_ms >= 15
+
+
+def test_more_sends_than_the_bucket_holds_are_an_error_that_says_so(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, rate=SendRate(1, 2, wait=False))
+    outcome = bench.run("send")
+    bench.close()
+    assert outcome.kind == "error"
+    assert "allows 2 messages at once, and this handler sends 3 or more" in outcome.error
+    assert f"; at {__file__}:" in outcome.error
+
+
+@pytest.mark.parametrize(("what", "left"), [("send", 0), ("count-then-fail", 3)])
+def test_tokens_are_for_what_is_sent(tmp_path: Path, what: str, left: int) -> None:
+    rate = SendRate(1, 3, wait=False)
+    bench = Bench(tmp_path, rate=rate, state=StateCell(4, "{}"))
+    assert bench.run(what).kind == ("error" if left else "done")
+    bench.close()
+    assert rate.level() == pytest.approx(left, abs=0.5)
+
+
+def test_a_refused_send_says_its_mistake_once(bench: Bench) -> None:
+    assert bench.run("nobody").error.count("nobdy") == 2  # the send and its mistake
 
 
 def test_a_wait_for_tokens_ends_when_the_agent_stops(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,14 +19,18 @@ from squad.store import watching
 from squad.store.database import open_reader
 from squad.store.holds import Freeze, Holds, Pause
 from squad.store.incidents import Change, NewSilence
+from squad.store.rows import NewTask
 from squad.store.writer import Writer
 from tests.cli.a_store import Story
 
 LOG = logging.getLogger("test")
 
 
-def config(more: str = "") -> SquadConfig:
-    text = f"agents: {{a: {{class: './a.py:A'}}}}\nalerts: {{max_queue_depth: 2, queue_depth_for: 0{more}}}\n"
+def config(more: str = "", beside: str = "") -> SquadConfig:
+    text = (
+        "agents: {a: {class: './a.py:A'}, ear: {class: './a.py:A'}}\n"
+        f"alerts: {{sinks: {{ear: {{agent: ear}}}}, max_queue_depth: 2, queue_depth_for: 0{more}}}\n{beside}"
+    )
     return parse(text, name="squad.yaml", base_dir=Path())
 
 
@@ -35,6 +40,7 @@ class Scene:
     def __init__(self, story: Story, path: Path, more: str = "") -> None:
         self.story, self.path, self.more = story, path, more
         self.steady = 1000.0
+        self.sent: list[NewTask] = []  # to sinks
         self.pool: Any = open_reader(path)
         self.watch = Watch(config(more), self.steady, LOG)
 
@@ -44,15 +50,14 @@ class Scene:
         changes = self.watch.look(live or Live(), self.pool, self.story.now, self.steady)
         if not lost:
             with self.story.writer.transaction():
-                self.story.writer.incidents.change(changes, self.story.now)
+                self.sent += self.story.writer.incidents.change(changes, self.story.now)
         return [f"{change.action} {change.rule}" for change in changes]
 
     def settled(self) -> None:
         self.look(60)
 
-    def crowd(self) -> None:
-        for _ in range(3):
-            self.story.sent("a", "t")
+    def crowd(self) -> list[str]:
+        return [self.story.sent("a", "t") for _ in range(3)]
 
 
 @pytest.fixture
@@ -102,6 +107,32 @@ def test_a_silence_keeps_it_from_the_sinks_alone(scene: Scene) -> None:
     assert scene.look(100) == ["tell queue_depth"]
 
 
+@pytest.mark.parametrize("silenced", ["before", "after", "all the time"])
+def test_whoever_was_told_of_an_alarm_is_told_of_its_end(scene: Scene, silenced: str) -> None:
+    """Also when it is silenced by then, and by a monitor that is born in between."""
+    scene.settled()
+
+    def silence(seconds: float) -> None:
+        order = NewSilence(silenced, "queue_depth", None, seconds, "", "")
+        with scene.story.writer.transaction():
+            scene.story.writer.incidents.carry_out(order, scene.story.now)
+
+    if silenced != "after":
+        silence(20.0 if silenced == "before" else 9000.0)
+    ids = scene.crowd()
+    assert scene.look() == ["fire queue_depth"]
+    assert scene.look() == (["tell queue_depth"] if silenced == "before" else [])
+    if silenced == "after":
+        silence(9000.0)
+    for task in ids:
+        scene.story.completed(task)
+    scene.watch = Watch(config(scene.more), scene.steady, LOG)
+    assert scene.look() == []
+    assert scene.look(120) == ["clear queue_depth"]
+    states = [json.loads(task.payload)["state"] for task in scene.sent]
+    assert states == ([] if silenced == "all the time" else ["fired", "cleared"])
+
+
 def test_nothing_is_read_while_nothing_has_changed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.settled()
     scene.look()
@@ -134,6 +165,21 @@ def test_without_a_store_what_the_monitor_knows_itself_still_counts(scene: Scene
     assert scene.look(60, live=Live(storage="still full")) == ["fire disk_failing"]  # said until it is heard
     assert scene.look(30) == []
     assert scene.look(120) == ["clear disk_failing"]
+
+
+def test_without_metrics_what_is_left_of_them_fires_nothing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """It is said in the log. A rule with ``below`` would else fire for the nothing that is recorded."""
+    rules = (
+        "rules: {still: {metric: completed, of: sum, window: 1m, below: 1}, many: {metric: queued, of: sum, above: 2}}"
+    )
+    scene.crowd()
+    for enabled, wanted in (("true", {"fire queue_depth", "fire still"}), ("false", {"fire queue_depth"})):
+        quiet = config(f", {rules}", f"metrics: {{enabled: {enabled}}}\n")
+        scene.watch = Watch(quiet, scene.steady, LOG)
+        scene.look(1, lost=True)
+        assert wanted <= set(scene.look(90, lost=True)) <= wanted | {"fire many"}
+        assert ("so the alert still never fires" in caplog.text) == (enabled == "false")
+    assert "slow_p95, failed_tasks, failure_rate" in caplog.text
 
 
 def test_rules_that_are_gone_clear(scene: Scene) -> None:

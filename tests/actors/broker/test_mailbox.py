@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -24,13 +22,6 @@ from squad.actors.protocol import (
 )
 from squad.events import event
 from tests.actors.a_storage import Storage, done, task
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[Storage]:
-    made = Storage(tmp_path / "squad.db")
-    yield made
-    made.close()
 
 
 def test_a_submitted_message_is_delivered_and_settled(storage: Storage) -> None:
@@ -64,13 +55,16 @@ def test_the_order_is_priority_then_age(storage: Storage) -> None:
 
 def test_a_message_that_waits_for_its_time_holds_up_nobody(storage: Storage) -> None:
     storage.put(Ready("a", "a.1", 1), "A")
-    later, now = task(not_before=time.time() + 0.3, priority=1), task(priority=10)
+    later, now = task(not_before=time.time() + 3600, priority=1), task(priority=10)
     storage.submit(later, now)
     first = storage.post.until(lambda: storage.post.leases("A"))[0]
     assert first.task_id == now.task_id
     storage.put(Settle("a", "a.1", (done(first),)), "A")
-    storage.post.until(lambda: len(storage.post.leases("A")) == 2)
-    assert time.time() >= (later.not_before or 0)
+    soon = task(not_before=time.time() + 0.3)
+    storage.submit(soon)
+    second = storage.post.until(lambda: storage.post.leases("A")[1:])[0]
+    assert second.task_id == soon.task_id
+    assert time.time() >= (soon.not_before or 0)
 
 
 def test_two_workers_share_and_the_emptier_one_is_served_first(storage: Storage) -> None:
@@ -103,6 +97,7 @@ def test_a_delivery_that_was_lost_is_noticed(storage: Storage, monkeypatch: pyte
     storage.put(Ready("a", "a.1", 1), "A")
     storage.submit(task())
     storage.post.until(lambda: storage.post.leases("A"))
+    monkeypatch.setattr("squad.actors.broker.workers._IN_FLIGHT", 600.0)
     storage.put(Ready("a", "a.1", 1), "A")  # may still be on its way: nothing happens
     storage.submit(task("nobody"))
     assert len(storage.post.leases("A")) == 1
@@ -126,6 +121,19 @@ def test_a_storage_that_starts_again_keeps_what_living_workers_hold(storage: Sto
     assert storage.post.until(lambda: storage.post.settled("A")) == [(mine.row, mine.fence, True)]
     storage.put(Ready("b", "b.2", 1), "B2")
     assert storage.post.until(lambda: storage.post.leases("B2"))[0].task_id == lost.task_id
+
+
+def test_an_outcome_that_comes_before_its_worker_introduces_itself_makes_room(storage: Storage) -> None:
+    storage.put(Ready("a", "a.1", 1), "A")
+    storage.submit(task(), task())
+    mine = storage.post.until(lambda: storage.post.leases("A"))[0]
+    storage.close()
+    storage.open(alive=["a.1"])
+    storage.put(Settle("a", "a.1", (done(mine),)), "A")
+    storage.post.until(lambda: storage.post.settled("A"))
+    storage.put(Ready("a", "a.1", 1, ((mine.row, mine.fence),)), "A")  # said before it had the answer
+    _, following = storage.post.until(lambda: len(storage.post.leases("A")) == 2 and storage.post.leases("A"))
+    assert following.row != mine.row
 
 
 def test_an_outcome_said_twice_counts_once(storage: Storage) -> None:

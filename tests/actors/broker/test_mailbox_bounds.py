@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +23,6 @@ def storage(tmp_path: Path) -> Iterator[Storage]:
     made = Storage(tmp_path / "squad.db", Rules(retry, BOUNDS))
     yield made
     made.close()
-
-
-@pytest.fixture
-def sql(storage: Storage) -> Sql:
-    def ask(statement: str, *parameters: object) -> list[Any]:
-        with closing(sqlite3.connect(f"file:{storage.path}?mode=ro", uri=True)) as connection:
-            return connection.execute(statement, parameters).fetchall()
-
-    return ask
 
 
 def statuses(sql: Sql, *tasks: NewTask) -> list[str]:
@@ -149,10 +138,10 @@ def test_a_warning_is_recorded_once_for_each_time_that_it_fills_up(storage: Stor
     storage.close()
     storage.open(alive=None)
     storage.put(Ready("a", "a.1", 1), "A")
-    storage.post.until(lambda: storage.post.leases("A"))
+    (lease,) = storage.post.until(lambda: storage.post.leases("A"))
     storage.submit(task())  # from 3 to 4 again: it was never well below
     assert warnings(storage, sql) == expected
-    storage.put(Ready("a", "a.1", 4), "A")
+    storage.put(Ready("a", "a.1", 4, (lease.claim,)), "A")
     storage.post.until(lambda: len(storage.post.leases("A")) == 4)
     storage.submit(task(), task())
     assert warnings(storage, sql) == [*expected, expected[0]]

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-
-import pytest
 
 from squad.actors.agents.blackbox import Hand
 from squad.actors.protocol import Record, RecordDone, Released
@@ -16,13 +12,6 @@ from squad.actors.supervision.restarts import budget_of
 from squad.config.supervision import RestartConfig
 from squad.events import event
 from tests.actors.a_storage import Storage
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[Storage]:
-    made = Storage(tmp_path / "squad.db")
-    yield made
-    made.close()
 
 
 class Author:

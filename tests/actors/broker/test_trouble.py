@@ -12,8 +12,16 @@ import pytest
 
 from squad.actors.broker.trouble import Trouble
 from squad.actors.protocol import (
+    Attend,
+    Attended,
+    Cancel,
+    Cancelled,
     Desk,
     DeskDone,
+    Hold,
+    HoldDone,
+    Maintain,
+    MaintainDone,
     Ready,
     Released,
     ReleaseDone,
@@ -25,6 +33,7 @@ from squad.actors.protocol import (
 )
 from squad.clock import SYSTEM
 from squad.errors import DamagedError, StoreError
+from squad.store.incidents import Unsilence
 from squad.store.rows import NewTask
 from tests.actors.a_storage import Storage, done, task
 
@@ -64,10 +73,17 @@ def test_a_full_disk(storage: Storage) -> None:
     assert "the disk is full (free some space" in answer.error
     assert "the disk is full" in storage.submit(large()).error
     storage.put(Settle("w", "w/1", (done(lease)._replace(result='"' + "x" * 500_000 + '"'),)), "w/1")
-    storage.put(Desk("1", "replay", ()))
-    refusal = storage.post.until(lambda: storage.post.of("gateway", DeskDone))[0].error
-    assert isinstance(refusal, StoreError)
-    assert "nothing was done" in refusal.message
+    for order, answer in (
+        (Desk("1", "replay", ()), DeskDone),
+        (Cancel("2", kept.task_id, False), Cancelled),
+        (Hold("3", "pause", ("w",)), HoldDone),
+        (Attend("4", Unsilence((), "")), Attended),
+        (Maintain("5", "run"), MaintainDone),
+    ):
+        storage.put(order)
+        (refused,) = storage.post.until(lambda answer=answer: storage.post.of("gateway", answer))
+        assert isinstance(refused.error, StoreError)
+        assert "nothing was done: the database" in refused.error.message
     assert told(storage)[0] == "failing"
     assert storage.post.settled("w/1") == []
     make_room(storage)

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from squad.actors.broker import upkeep
 from squad.actors.broker.rules import Rules
 from squad.actors.broker.upkeep import Upkeep
-from squad.actors.protocol import Maintain, MaintainDone
+from squad.actors.protocol import Maintain, MaintainDone, Submit
 from squad.config.schema import StoreConfig
 from squad.store.upkeep import report
 from squad.store.upkeep.terms import Terms
@@ -137,9 +138,14 @@ def test_beside_messages(path: Path) -> None:
     storage = Storage(path, Rules(retry, terms=Terms(schedule="none")))
     try:
         fill(path, [Old(time.time() - 40 * DAY) for _ in range(2000)])
-        storage.put(Maintain("1", "run"))
-        storage.put(Maintain("2", "prune"))
-        stored = 0
+        early = [task() for _ in range(2)]
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # until all of this has been said nothing can come to its end
+            storage.put(Maintain("1", "run"))
+            storage.put(Maintain("2", "prune"))
+            storage.put(Submit("early", tuple(early)))
+            other.execute("ROLLBACK")
+        stored = len(early)
         while report.progress(path).last is None:
             stored += len(storage.submit(task()).results)
         first, second = storage.post.until(
@@ -154,13 +160,16 @@ def test_beside_messages(path: Path) -> None:
         assert connection.execute(counts).fetchone() == (stored, 2000)
 
 
-def test_a_storage_that_is_opened_again_goes_on(path: Path) -> None:
+def test_a_storage_that_is_opened_again_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rules = Rules(retry, terms=Terms(schedule="none"))
     storage = Storage(path, rules)
     fill(path, [Old(time.time() - 40 * DAY) for _ in range(5000)])
-    storage.put(Maintain("1", "run"))
-    storage.post.until(lambda: storage.post.of("gateway", MaintainDone))
-    storage.close()
+    with monkeypatch.context() as patched:
+        for name in ("_FREE_AT_WORK", "_FREE_IDLE"):
+            patched.setattr(upkeep, name, 1e9)  # it gets no further than its first slice
+        storage.put(Maintain("1", "run"))
+        storage.post.until(lambda: storage.post.of("gateway", MaintainDone))
+        storage.close()
     assert report.progress(path).run is not None
     storage.open(None)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -73,6 +74,7 @@ class Stage:
         self.writer = Writer(home / "squad.db", StoreConfig())
         self.kept: dict[str, Mark] = {}
         self.troubles: list[str] = []
+        self.done = threading.Event()
         self.courier = self.another()
 
     def another(self, settings: ExporterConfig = OTLP) -> Courier:
@@ -82,6 +84,7 @@ class Stage:
             lambda: self.inbox,
             moved=self._moved,
             trouble=lambda _, wrong: self.troubles.append(wrong),
+            done=lambda _: self.done.set(),
             log=logging.getLogger("test"),
             clock=self.clock,
         )
@@ -243,7 +246,7 @@ def test_what_ends_last_is_sent_before_it_goes(stage: Stage) -> None:
     stage.courier.stop()
     stage.courier.start()
 
-    assert stage.courier.done.wait(30)
+    assert stage.done.wait(30)
     assert stage.inbox.taken == expected
 
 

@@ -176,7 +176,9 @@ def test_whatever_is_killed_every_finished_message_arrives(there: OtlpReceiver, 
     batches = [[span.message for span in spans if span.name.startswith("process")] for _, _, spans in there.requests]
     counted = Counter(task for batch in batches for task in batch)
     again = {task for task, number in counted.items() if number > 1}
-    assert all(set(batch) <= again or not set(batch) & again for batch in batches)
+    # A batch comes again as a whole; behind what was the last of all there may be what has ended since.
+    repeated = [[task for task in batch if task in again] for batch in batches]
+    assert all(part in ([], batch) or part in batches for part, batch in zip(repeated, batches, strict=True))
     assert all(number <= 3 for number in counted.values())
     ids = {span.span_id for span in there.spans}
     assert len(ids) == 2 * len(counted)  # what came twice is the same spans
@@ -191,7 +193,7 @@ def test_a_receiver_that_hangs_holds_up_nobody(there: OtlpReceiver, start: Start
     task = squad.send("clerk", "noted")
     squad.wait(task)
 
-    assert squad.stop(timeout=25) == 0  # not the 60 s of its request
+    assert squad.stop(timeout=50) == 0  # not the 60 s of its request
     there.hanging.clear()
     squad.start()
     there.wait_for(lambda spans: task in messages(spans))

@@ -11,6 +11,7 @@ import pytest
 from squad.actors.exporting.receiver import Receiver
 from squad.actors.exporting.spans import Exceptional, Span
 from tests.otlp import OtlpReceiver
+from tests.running import eventually
 
 SPAN = Span("smith", "process forge", "consumer", 7, 8, 9, 1_000, 2_000, {"squad.priority": 5, "tags": ("a", "b")})
 FAILED = Span(
@@ -100,7 +101,7 @@ def test_nobody_there_and_nobody_who_answers(there: OtlpReceiver) -> None:
     assert (answer.kind, answer.why) == ("away", "nobody listens there")
 
     there.open()
-    assert to_it.send([SPAN]).kind == "taken"
+    eventually(lambda: to_it.send([SPAN]).kind == "taken", "it is taken, within its short time-out")
 
 
 def test_a_name_that_nobody_has() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.running import RunningSquad, eventually
 
@@ -18,34 +19,38 @@ def workers(squad: RunningSquad) -> int:
     return sum(row["parent"] == "pool" and row["state"] in ("idle", "busy") for row in squad.tree().values())
 
 
-def test_a_convoy_grows_with_waiting_work_and_shrinks_after_it(start: Start) -> None:
+def test_a_convoy_grows_with_waiting_work_and_shrinks_after_it(start: Start, tmp_path: Path) -> None:
     squad = start(CONFIG.replace("max: 3", "max: 2"))  # for on a busy machine it grows to the number of cores only
-    tasks = [squad.send("pool", "misbehave", {"how": "", "seconds": 0.4}) for _ in range(20)]
+    end = tmp_path / "end"
+    tasks = [squad.send("pool", "misbehave", {"how": "", "path": str(end)}) for _ in range(20)]
     eventually(lambda: workers(squad) == 2, "two workers")
+    eventually(lambda: len(list(tmp_path.glob("end.*"))) == 2, "both are at work")
+    end.touch()
     for task in tasks:
         squad.wait(task)
-    assert len({squad.task(task)["result"] for task in tasks}) >= 2
+    assert len({squad.task(task)["result"] for task in tasks}) == 2
     assert {squad.task(task)["attempts"] for task in tasks} == {1}  # a worker that goes finishes first
     eventually(lambda: workers(squad) == 1, "one worker")
-    resizes = squad.query("SELECT from_size, to_size, reason FROM convoy_resizes ORDER BY id")
+    query = "SELECT from_size, to_size, reason FROM convoy_resizes ORDER BY id"
+    resizes = eventually(lambda: (r := squad.query(query)) and r[-1]["to_size"] == 1 and r, "both are recorded")
     assert resizes[0]["from_size"] == 1
-    assert resizes[-1]["to_size"] == 1
     assert "work is waiting" in resizes[0]["reason"]
     assert "idle" in resizes[-1]["reason"]
 
 
-def test_what_waits_for_a_paused_convoy_does_not_let_it_grow(start: Start) -> None:
+def test_what_waits_for_a_paused_convoy_does_not_let_it_grow(start: Start, tmp_path: Path) -> None:
     squad = start(
         CONFIG.replace("monitor:", '  other: {class: "AGENTS:Pool", min: 1, max: 2, memory_per_worker: 1MB}\nmonitor:')
     )
     squad.cli("pause", "pool")
     for name in ("pool", "other"):
         for _ in range(25):
-            squad.send(name, "misbehave", {"how": "", "seconds": 0.4})
+            squad.send(name, "misbehave", {"how": "", "path": str(tmp_path / "end")})
     eventually(lambda: squad.tree().get("other", {}).get("size") == 2, "the other has grown")
     assert squad.tree()["pool"]["target"] == 1
     squad.cli("resume", "pool")
     eventually(lambda: workers(squad) >= 2, "now it grows")
+    (tmp_path / "end").touch()
 
 
 def test_a_size_set_by_hand_stays_until_auto(start: Start) -> None:
@@ -54,7 +59,8 @@ def test_a_size_set_by_hand_stays_until_auto(start: Start) -> None:
     eventually(lambda: workers(squad) == 2, "two workers")
     row = squad.tree()["pool"]
     assert (row["size"], row["target"], row["pinned"]) == (2, 2, True)
-    squad.kill("supervisor")
+    killed = squad.kill("supervisor")
+    eventually(lambda: squad.tree().get("supervisor", {}).get("pid") not in (None, killed), "another supervisor")
     eventually(lambda: workers(squad) == 2 and squad.tree()["pool"]["pinned"], "two workers again")
     squad.cli("convoy", "resize", "pool", "auto")
     eventually(lambda: workers(squad) == 1, "back to what the work needs")

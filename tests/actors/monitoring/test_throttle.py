@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -92,7 +91,10 @@ def test_messages_are_handed_out_with_pauses_and_it_says_so(squad: RunningSquad)
             client.wait(task, timeout=60)
 
     claims = sorted({datetime.fromisoformat(squad.task(task)["claimed_at"]).timestamp() for task in ids})
-    assert all(later - earlier >= 0.39 for earlier, later in pairwise(claims))
+    # What is claimed bears the time at which its round began, which may be a little before the pause was over. So
+    # each moment by itself is not to be relied on; all pauses together are, but for the last round's own time.
+    assert len(claims) > 3
+    assert claims[-1] - claims[0] >= 0.4 * (len(claims) - 2)
     assert "throttled" in [reason["kind"] for reason in why["reasons"]]
-    assert squad.query("SELECT kind FROM events WHERE kind = 'overloaded'")
+    eventually(lambda: squad.query("SELECT kind FROM events WHERE kind = 'overloaded'"), "the event is recorded")
     assert len(squad.query("SELECT * FROM machine_samples")) >= 2

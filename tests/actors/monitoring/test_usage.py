@@ -144,12 +144,13 @@ def test_the_whole_time_of_one_that_began_since_the_last_reading_counts_and_once
     assert found is not None
     assert found[0] / 100 * (time.monotonic() - since) >= 0.5
     burst(process)  # the child used nothing more
-    since = time.monotonic()
     readings(meter, process.pid)
+    since = time.monotonic()
     burst(process)  # its time moves to its parent's account
+    until = time.monotonic()
     after = readings(meter, process.pid)
     assert after is not None
-    assert after[0] / 100 * (time.monotonic() - since) < 0.45
+    assert after[0] / 100 * (until - since) < 0.45
 
 
 def test_one_that_has_ended_is_told(run: Run) -> None:

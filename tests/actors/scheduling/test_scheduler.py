@@ -70,9 +70,8 @@ def assert_each_second_once(times: list[float]) -> None:
     assert times == [times[0] + n for n in range(len(times))]
 
 
-def hours_ago(*hours: int) -> str:
-    """A cron line (in UTC) for the last full hours so long ago, and none near the present."""
-    now = int(time.time() // HOUR)
+def hours_ago(now: int, *hours: int) -> str:
+    """A cron line (in UTC) for full hours so long before ``now`` (in hours since the epoch)."""
     return f"0 {','.join(str((now - back) % 24) for back in sorted(hours, key=lambda back: (now - back) % 24))} * * *"
 
 
@@ -170,9 +169,15 @@ class TestDeaths:
 class TestMissed:
     """Squads that were down at one, two and three o'clock, so to speak."""
 
+    PAST = -5.5 * HOUR  # before the first of the hours, also when the hour changes while the test runs
+
     @pytest.fixture
-    def stopped(self, start: Start) -> RunningSquad:
-        line = hours_ago(2, 3, 4)
+    def hour(self) -> int:
+        return int(time.time() // HOUR)
+
+    @pytest.fixture
+    def stopped(self, start: Start, hour: int) -> RunningSquad:
+        line = hours_ago(hour, 2, 3, 4)
         same = f'cron: "{line}", recipient: one, type: echo'
         squad = start(
             config(
@@ -188,13 +193,12 @@ class TestMissed:
         assert squad.query("SELECT * FROM tasks") == []
         return squad
 
-    def test_they_are_made_up_for_as_each_schedule_says(self, stopped: RunningSquad) -> None:
+    def test_they_are_made_up_for_as_each_schedule_says(self, stopped: RunningSquad, hour: int) -> None:
         squad = stopped
-        now = time.time()
         for name in ("skip", "once", "all", "some", "late"):
-            move(squad, name, -5 * HOUR)
+            move(squad, name, self.PAST)
         squad.start()
-        last = now // HOUR * HOUR - 2 * HOUR
+        last = (hour - 2) * HOUR
         expected = {
             "skip": [],
             "once": [last],
@@ -204,7 +208,8 @@ class TestMissed:
         }
         eventually(lambda: all(kept(squad, name).mark == last for name in expected), "all dealt with")
         assert {name: planned(squad, name) for name in expected} == expected
-        rows = squad.query("SELECT subject, detail FROM events WHERE kind = 'schedule_missed' ORDER BY subject")
+        query = "SELECT subject, detail FROM events WHERE kind = 'schedule_missed' ORDER BY subject"
+        rows = eventually(lambda: len(r := squad.query(query)) >= len(expected) and r, "the events are recorded")
         told = {row["subject"]: json.loads(row["detail"]) for row in rows}
         assert {name: detail["missed"] for name, detail in told.items()} == dict.fromkeys(expected, 3)
         assert {name: detail["action"] for name, detail in told.items()} == {
@@ -221,12 +226,12 @@ class TestMissed:
         assert {name: planned(squad, name) for name in expected} == expected
         assert len(squad.query("SELECT * FROM events WHERE kind = 'schedule_missed'")) == 5
 
-    def test_another_cron_line_has_missed_nothing(self, stopped: RunningSquad) -> None:
+    def test_another_cron_line_has_missed_nothing(self, stopped: RunningSquad, hour: int) -> None:
         squad = stopped
-        move(squad, "once", -5 * HOUR)
+        move(squad, "once", self.PAST)
         assert squad.config is not None
         text = squad.config.read_text()
-        squad.config.write_text(text.replace(hours_ago(2, 3, 4), hours_ago(2, 3)))
+        squad.config.write_text(text.replace(hours_ago(hour, 2, 3, 4), hours_ago(hour, 2, 3)))
         squad.start()
         eventually(lambda: kept(squad, "once").mark > time.time() - 60, "taken up")
         assert planned(squad, "once") == []
@@ -243,7 +248,7 @@ class TestClock:
         runs(squad, "other", len(planned(squad, "other")))
         assert len(planned(squad, "tick")) == count
         assert kept(squad, "tick").mark == mark
-        assert "tick does nothing before" in log_of(squad)
+        eventually(lambda: "tick does nothing before" in log_of(squad), "it is said")
         assert "give the schedule another name" in log_of(squad)
         listed = json.loads(squad.cli("schedule", "list", "-o", "json").stdout)["schedules"]
         assert datetime.fromisoformat(listed[0]["next"]).timestamp() == mark + 1

@@ -107,4 +107,8 @@ class Pool(Agent):
     @handles(Misbehave)
     def misbehave(self, msg: Misbehave, ctx: Context) -> int:
         time.sleep(msg.seconds)
+        if msg.path:  # say that this process is at work, and be so until the file is there
+            Path(f"{msg.path}.{os.getpid()}").touch()
+            while not Path(msg.path).exists():
+                time.sleep(0.01)
         return os.getpid()

@@ -10,7 +10,7 @@ import pytest
 from squad.actors import limits
 from squad.config.load import load
 from tests.benchmark.crowd import everybody, idle, one_to_each, squad_of
-from tests.running import RunningSquad
+from tests.running import RunningSquad, eventually
 
 Start = Callable[[str], RunningSquad]
 MANY = 1000
@@ -36,7 +36,7 @@ def test_a_thousand_agents_start_answer_and_stop() -> None:
 def test_an_idle_squad_is_hardly_ever_woken(start: Start) -> None:
     """Nothing polls: a look five times a second of any process would be seen here."""
     squad = start("agents:\n" + "".join(f"  w{n}: {{class: 'AGENTS:Worker'}}\n" for n in range(4)))
-    found = idle(squad.processes(), 5)
-    assert found.wakeups_per_second < 5
+    # Right after the start a slow machine may still be at what remains of it; who polls does so all the time.
+    eventually(lambda: idle(squad.processes(), 5).wakeups_per_second < 5, "nobody is woken")
     for pid in squad.processes():
         assert psutil.Process(pid).net_connections("inet") == []  # and no port of the network is open

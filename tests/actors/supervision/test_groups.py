@@ -24,7 +24,7 @@ def test_strategies_are_those_of_otp(strategy: str, restarted: list[str], predec
     made = group(strategy)
     assert made.with_("b") == restarted
     assert made.with_("b", everybody=True) == ["a", "c"]
-    assert [made.before(member) for member in "abc"] == predecessors
+    assert [made.settings.before(member) for member in "abc"] == predecessors
 
 
 def test_what_is_waited_for_is_after_and_the_predecessor() -> None:

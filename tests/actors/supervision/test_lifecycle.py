@@ -118,14 +118,14 @@ def test_an_agent_that_never_gets_ready_says_what_it_waited_for(start: Start, tm
     path = tmp_path / "squad.yaml"
     path.write_text(
         f"agents: {{one: {{class: '{AGENTS}:Worker', restarts: {{intensity: 0}}, "
-        "ready_when: {command: [sh, -c, 'echo no database >&2; exit 3'], every: 20ms, within: 100ms}}}\n"
+        "ready_when: {command: [sh, -c, 'echo no database >&2; exit 3'], every: 20ms, within: 2s}}}\n"
     )
     squad = RunningSquad(tmp_path / "home", path)
     try:
         with pytest.raises(AssertionError, match="not within"):
             squad.start(timeout=1)
         row = eventually(lambda: (r := squad.tree().get("one")) and r["state"] == "quarantined" and r, "quarantined")
-        assert "not ready within 0.1 s: sh ended with status 3: no database" in row["last_error"]
+        assert "not ready within 2 s: sh ended with status 3: no database" in row["last_error"]
     finally:
         squad.end_everything()
 

@@ -135,7 +135,7 @@ def test_a_reload_does_what_its_dry_run_says_and_loses_nothing(squad: RunningSqu
     begun = tmp_path / "begun"
     slow = squad.send("a", "misbehave", {"how": "sleep", "seconds": 0.5, "path": str(begun)})
     waiting = [squad.send(name, "count") for name in ("a", "b") for _ in range(20)]
-    (a,), (b,) = squad.pids("a"), squad.pids("b")
+    (a,), (b,), (gateway,) = squad.pids("a"), squad.pids("b"), squad.pids("gateway")
     edit(
         squad,
         lambda t: t.replace("a: {", "a: {options: {x: 1}, ").replace(
@@ -152,6 +152,7 @@ def test_a_reload_does_what_its_dry_run_says_and_loses_nothing(squad: RunningSqu
         squad.wait(task)
         assert (squad.task(task)["status"], squad.task(task)["attempts"]) == ("completed", 1)
     eventually(lambda: squad.pids("a") not in ([], [a]), "a is another process")
+    eventually(lambda: squad.pids("gateway") not in ([], [gateway]), "the gateway, too")
     assert squad.pids("b") == [b]
     eventually(lambda: (squad.health() or {}).get("ready"), "ready")
     squad.wait(squad.send("c", "echo"))
@@ -163,9 +164,11 @@ def test_what_is_taken_out_stops_and_keeps_its_messages(squad: RunningSquad, tmp
     eventually(begun.exists, "the handler has begun")
     kept = squad.send("b", "count")
     before = squad.config.read_text() if squad.config else ""
+    (gateway,) = squad.pids("gateway")
     edit(squad, lambda t: "".join(line for line in t.splitlines(True) if not line.startswith("  b:")))
     squad.cli("reload")
-    eventually(lambda: "b" not in squad.tree() and squad.tree(), "b is gone")
+    eventually(lambda: (tree := squad.tree()) and "b" not in tree, "b is gone")
+    eventually(lambda: squad.pids("gateway") not in ([], [gateway]), "the gateway knows it no more")
     assert squad.task(kept)["status"] == "queued"
     refused = squad.cli("send", "b", "count", status=2)
     assert "'b'" in refused.stderr

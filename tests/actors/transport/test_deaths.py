@@ -211,11 +211,11 @@ def test_nothing_is_kept_of_children_that_are_gone(system: System) -> None:
 
     for _ in range(15):
         system.ask(family, Raise(Echo, 20), 60)
-        assert system.ask(family, Memories(), 10).entries == 20
+        assert system.ask(family, Memories(), 60).entries == 20
         system.ask(family, Kill(), 60)
 
     system.ask(family, Raise(Echo, 1), 60)  # it forgets the addresses of the others
-    assert system.ask(family, Memories(), 10).entries == 1
+    assert system.ask(family, Memories(), 60).entries == 1
 
 
 # -- descriptors -------------------------------------------------------------------------------------------------------

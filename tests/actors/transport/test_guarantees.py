@@ -46,7 +46,7 @@ def thespian(run_dir: Path) -> Iterator[ActorSystem]:
 def test_two_actors_that_flood_each_other_both_finish(system: System) -> None:
     one, other = system.create(Flooder), system.create(Flooder)
 
-    assert system.ask(one, FloodEachOther(other, MANY), 100) == Ready(in_order=True)
+    assert system.ask(one, FloodEachOther(other, MANY), 200) == Ready(in_order=True)
 
 
 def test_sixty_four_megabytes_go_there_and_back(system: System) -> None:
@@ -81,8 +81,8 @@ def test_a_thousand_exits_are_told_when_twenty_die_at_once_fifty_times(system: S
     exits = 0
 
     for _ in range(50):
-        system.ask(family, Raise(Echo, 20), 30)
-        exits += sum(what == "exited" for what, _child in system.ask(family, Kill(), 30).items)
+        system.ask(family, Raise(Echo, 20), 60)
+        exits += sum(what == "exited" for what, _child in system.ask(family, Kill(), 60).items)
 
     assert exits == 1000
 

@@ -6,7 +6,6 @@ import os
 import pickle
 import socket
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,20 +33,6 @@ class Bomb:
 
 
 HELLO = greeting("me", ANSWER)
-
-
-@pytest.fixture
-def poller() -> Iterator[Poller]:
-    poller = Poller()
-    yield poller
-    poller.close()
-
-
-@pytest.fixture
-def box(tmp_path: Path, poller: Poller) -> Iterator[Inbox]:
-    box = Inbox(str(tmp_path / "box"), poller)
-    yield box
-    box.close()
 
 
 def messages(box: Inbox) -> list[tuple[str, object]]:

@@ -56,14 +56,19 @@ def begin(squad: RunningSquad, agent: str, begun: Path, how: str = "sleep") -> s
     return task
 
 
-def held_by(client: Client, task: str, *kinds: str) -> dict[str, dict[str, Any]]:
-    """Its reasons by kind, once they are those, in this order."""
+def told_of(client: Client, task: str, *kinds: str) -> dict[str, Any]:
+    """What is said of it, once its reasons are those, in this order."""
 
-    def look() -> dict[str, dict[str, Any]]:
-        found = client.why(task)["reasons"]
-        return {reason["kind"]: reason for reason in found} if tuple(r["kind"] for r in found) == kinds else {}
+    def look() -> dict[str, Any]:
+        found = client.why(task)
+        return found if tuple(reason["kind"] for reason in found["reasons"]) == kinds else {}
 
     return eventually(look, f"held by {kinds}")
+
+
+def held_by(client: Client, task: str, *kinds: str) -> dict[str, dict[str, Any]]:
+    """Its reasons by kind, once they are those, in this order."""
+    return {reason["kind"]: reason for reason in told_of(client, task, *kinds)["reasons"]}
 
 
 def test_workers_that_are_all_busy(squad: RunningSquad, client: Client, tmp_path: Path) -> None:
@@ -74,8 +79,7 @@ def test_workers_that_are_all_busy(squad: RunningSquad, client: Client, tmp_path
         assert f"{name} handles misbehave" in reasons["busy"]["text"]
         assert task in reasons["busy"]["text"]
     assert reasons["busy"]["how"] == "at_latest"
-    running = client.why(tasks[0])
-    assert [reason["kind"] for reason in running["reasons"]] == ["running"]
+    running = told_of(client, tasks[0], "running")
     assert running["lease"]["worker"].startswith("pool-")
     assert running["lease"]["timeout_at"] == running["reasons"][0]["clears_at"]
     for pid in squad.pids("pool"):
@@ -134,10 +138,12 @@ def test_agents_that_are_not_ready(squad: RunningSquad, client: Client) -> None:
     ready = squad.home.parent / "ready"
     ready.unlink()
     client.restart("late")
+    eventually(lambda: squad.tree()["late"]["state"] == "starting", "it takes nothing on any more")
     tasks = [squad.send("late", "echo"), squad.send("after", "echo")]
     held_by(client, tasks[0], "starting", "turn")
     squad.wait(tasks[1])  # it is there already, and stays
     client.restart("after")
+    eventually(lambda: squad.tree()["after"]["state"] == "waiting", "it takes nothing on any more")
     task = squad.send("after", "echo")
     assert "until there is: late" in held_by(client, task, "starting", "turn")["starting"]["text"]
     ready.touch()

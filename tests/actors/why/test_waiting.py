@@ -48,7 +48,7 @@ def stored(row: MessageRow | None = None, **fields: Any) -> Waiting:
 def worker(state: str = "idle", name: str = "a", **fields: Any) -> dict[str, Any]:
     found = {"name": name, "worker": f"{name}.1", "state": state, "since": NOW - 3, "last_error": ""}
     found |= {"last_cause": None, "again_at": None, "cut_at": None, "hand": None, "ends_by": None}
-    return found | {"waits_for": [], "and_then": "by budget"} | fields
+    return found | {"waits_for": [], "idle": [], "and_then": "by budget"} | fields
 
 
 def about(*workers: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -88,6 +88,13 @@ LIVE = about(worker())
         (about(worker("quarantined", last_cause="hung")), "quarantined", "by_hand", None, "(hung) for 3.0s"),
         (about(worker("restarting", again_at=NOW + 4)), "restarting", "known", NOW + 4, "started again after a pause"),
         (about(worker("waiting", waits_for=["b", "c"])), "starting", "unknown", None, "until there is: b, c"),
+        (
+            about(worker("waiting", waits_for=["b"], idle=["b"])),
+            "starting",
+            "by_hand",
+            None,
+            "b is not started by itself",
+        ),
         (about(worker("starting")), "starting", "unknown", None, "starting for 3.0s, and is not ready"),
         (about(worker("starting", ready_by=NOW + 9)), "starting", "at_latest", NOW + 9, "and is not ready yet"),
         (about(), "starting", "unknown", None, "no process yet"),

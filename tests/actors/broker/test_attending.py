@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from squad.actors.protocol import Attend, Attended, Ready, Record
 from squad.events import event
@@ -17,12 +12,7 @@ from squad.store.incidents import Ack, Change, NewSilence, Order, Unsilence
 from squad.store.rows import NewTask
 from tests.actors.a_storage import Storage
 
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[Storage]:
-    made = Storage(tmp_path / "squad.db")
-    yield made
-    made.close()
+Sql = Callable[..., list[Any]]
 
 
 def fire(alert_id: str) -> Change:
@@ -41,12 +31,7 @@ def carry_out(storage: Storage, order: Order) -> Attended:
     )
 
 
-def rows(storage: Storage, statement: str) -> list[Any]:
-    with closing(sqlite3.connect(f"file:{storage.path}?mode=ro", uri=True)) as connection:
-        return connection.execute(statement).fetchall()
-
-
-def test_an_alert_reaches_its_sink_at_once_and_once(storage: Storage) -> None:
+def test_an_alert_reaches_its_sink_at_once_and_once(storage: Storage, sql: Sql) -> None:
     storage.put(Ready("boss", "boss.1", 10), "worker")
     alert = new_id()
     for _ in range(3):
@@ -55,11 +40,11 @@ def test_an_alert_reaches_its_sink_at_once_and_once(storage: Storage) -> None:
     storage.post.until(lambda: storage.post.leases("worker"))
     assert carry_out(storage, Ack((alert,), "ann", "")).changed == (alert,)  # so all before it is done
     assert [lease.type for lease in storage.post.leases("worker")] == ["squad.alert"]
-    assert rows(storage, "SELECT COUNT(*) FROM alerts") == [(1,)]
-    assert rows(storage, "SELECT kind FROM events") == [("alert_fired",), ("alert_acked",)]
+    assert sql("SELECT COUNT(*) FROM alerts") == [(1,)]
+    assert sql("SELECT kind FROM events") == [("alert_fired",), ("alert_acked",)]
 
 
-def test_orders_are_answered_and_recorded_once_and_what_is_wrong_changes_nothing(storage: Storage) -> None:
+def test_orders_are_answered_and_recorded_once_and_what_is_wrong_changes_nothing(storage: Storage, sql: Sql) -> None:
     alert, silence = new_id(), new_id()
     storage.put(Record(alerts=(fire(alert),)), "monitor")
     order = NewSilence(silence, "queue_depth", None, 60, "ann", "known")
@@ -67,7 +52,7 @@ def test_orders_are_answered_and_recorded_once_and_what_is_wrong_changes_nothing
     assert carry_out(storage, order).changed == ()
     wrong = carry_out(storage, Ack((alert, new_id()), "ann", ""))
     assert wrong.error is not None
-    assert rows(storage, "SELECT acked_at FROM alerts") == [(None,)]
+    assert sql("SELECT acked_at FROM alerts") == [(None,)]
     assert carry_out(storage, Unsilence((), "ann")).changed == (silence,)
-    kinds = [kind for (kind,) in rows(storage, "SELECT kind FROM events")]
+    kinds = [kind for (kind,) in sql("SELECT kind FROM events")]
     assert kinds == ["alert_fired", "alert_silenced", "alert_unsilenced"]
