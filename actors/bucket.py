@@ -35,14 +35,22 @@ class TokenBucket:
         self._level = burst if level is None else min(level, burst)
         self._at = now
 
-    def take(self, now: float, n: float = 1) -> float:
-        """Take ``n`` tokens and return 0.0; or take none and return the seconds until they will be there."""
+    def take(self, now: float, n: float = 1, *, floor: float = 0.0) -> float:
+        """Take ``n`` tokens and return 0.0; or take none and return the seconds until they will be there.
+
+        ``floor`` is the level that must be left: more than zero for what others are to find, less for what may be owed.
+        """
         self._refill(now)
-        missing = min(n, self.burst) - self._level
+        missing = min(n, self.burst) + floor - self._level
         if missing <= _TOLERANCE:
             self._level -= n
             return 0.0
         return missing * 60.0 / self.per_minute
+
+    def give_back(self, now: float, n: float) -> None:
+        """Put back ``n`` tokens that were taken in vain. Those above ``burst`` are lost: it would have been full."""
+        self._refill(now)
+        self._level = min(self.burst, self._level + n)
 
     def level(self, now: float) -> float:
         """Tokens in the bucket; 0.0 while it is in debt."""

@@ -13,9 +13,7 @@ from squad.wire import encode
 class Attending:
     """The part of ``squad.Client`` about alerts. They are read from the store: ``squad alerts list -o json``."""
 
-    def _call(
-        self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
-    ) -> dict[str, Any]:
+    def _call(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         raise NotImplementedError
 
     def ack_alerts(self, *ids: str, note: str = "", by: str = "") -> list[str]:

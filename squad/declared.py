@@ -11,9 +11,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple
 
 from squad.errors import Problem, RefusedError
+from squad.jsontext import compact, parse_json
 from squad.messages import MessageType, did_you_mean
 
 _MOST_PROBLEMS = 100  # named of one payload
@@ -85,7 +86,7 @@ class DeclaredType(MessageType):
     def encode(self, instance: Any) -> str:
         """JSON text of a dict. Raises RefusedError when it does not fit."""
         try:
-            text = json.dumps(instance, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+            text = compact(instance)
             text.encode()  # half a character cannot be sent
         except (TypeError, ValueError) as error:
             raise RefusedError(f"a {self.name!r} holds what cannot be sent: {error}") from None
@@ -153,7 +154,7 @@ class SchemaType(DeclaredType):
 
     def decode(self, payload: str | bytes) -> dict[str, Any]:
         try:
-            value = json.loads(payload, parse_constant=_no_constant)
+            value = parse_json(payload)
         except (ValueError, RecursionError) as error:
             raise self._refusal([Problem("payload", f"is not JSON: {error}")]) from None
         if not isinstance(value, dict):
@@ -280,10 +281,6 @@ def _shortened(error: Any) -> str:
 def _brief(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 3] + "..."
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"it has no number {name}")
 
 
 # -- what a payload can have ------------------------------------------------------------------------------------------

@@ -84,8 +84,8 @@ class Home:
             raise HomeError(f"the home {self.path} is not a folder", hint="squad start --home DIR")
         if found.st_uid != os.geteuid():
             raise HomeError(
-                f"the home {self.path} belongs to {_user(found.st_uid)}, and you are {_user(os.geteuid())}",
-                hint=f"run this as {_user(found.st_uid)}, or use another folder: squad start --home DIR",
+                f"the home {self.path} belongs to {user_name(found.st_uid)}, and you are {user_name(os.geteuid())}",
+                hint=f"run this as {user_name(found.st_uid)}, or use another folder: squad start --home DIR",
             )
         mode = stat.S_IMODE(found.st_mode)
         if not mode & 0o077:
@@ -200,7 +200,8 @@ def _absolute(path: str | os.PathLike[str]) -> Path:
         raise HomeError(f"{os.fspath(path)!r} is no folder to use: {error}") from None
 
 
-def _user(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """Of a user of the system; its number where it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

@@ -14,9 +14,7 @@ from squad.wire import encode
 class Steering:
     """The part of ``squad.Client`` that steers a squad as a whole."""
 
-    def _call(
-        self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
-    ) -> dict[str, Any]:
+    def _call(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         raise NotImplementedError
 
     def pause(self, *names: str, reason: str = "", by: str = "") -> list[str]:

@@ -16,13 +16,14 @@ from squad.actors.agents import readiness
 from squad.actors.agents.asked import Asked
 from squad.actors.agents.blackbox import BlackBox
 from squad.actors.agents.command import CANCELLED, STOPPED, CommandAgent
-from squad.actors.agents.context import SendRate, StateCell
+from squad.actors.agents.context import StateCell
 from squad.actors.agents.handlers import Agent
 from squad.actors.agents.kinds import Vocabulary, agent_class
 from squad.actors.agents.nursery import PATIENCE, SPARE, Nursery
 from squad.actors.agents.outbox import Outbox
 from squad.actors.agents.reporting import Reports
 from squad.actors.agents.runner import InHand, Runner, Workbench
+from squad.actors.agents.sendrate import SendRate
 from squad.actors.agents.window import Window
 from squad.actors.base import receives
 from squad.actors.bucket import TokenBucket
@@ -75,9 +76,7 @@ class AgentActor(Asked):
 
     @receives(Begin)
     def on_begin(self, msg: Begin, sender: Address) -> None:
-        self._supervisor = sender
-        self._storage = msg.storage
-        self._worker = msg.worker
+        self._supervisor, self._storage, self._worker = sender, msg.storage, msg.worker
         self._outbox = Outbox(self._tell_storage, self.clock)
         self._reports = Reports(msg.worker, lambda report: self.tell(self._supervisor, report))
         self._spec = msg.spec

@@ -6,10 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from squad.actors.agents.context import SendRate
 from squad.actors.agents.kinds import Vocabulary
 from squad.actors.agents.rates import share
 from squad.actors.agents.runner import Runner
+from squad.actors.agents.sendrate import SendRate
 from squad.actors.base import Actor, receives
 from squad.actors.bucket import TokenBucket
 from squad.actors.protocol import Address, Ask, Configured, Doing, Recall, Share

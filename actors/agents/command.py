@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from squad.actors.agents.commandrun import Ended, Job
 from squad.actors.agents.context import Context
@@ -33,6 +33,7 @@ from squad.errors import (
     RefusedError,
     RetryAfter,
 )
+from squad.jsontext import parse_json
 from squad.messages import MessageType, did_you_mean
 
 if TYPE_CHECKING:
@@ -258,15 +259,11 @@ def _result(ended: Ended) -> Any:
 def _parsed(data: bytes) -> Any:
     """JSON that can be stored. Raises ValueError for anything else."""
     try:
-        value = json.loads(data.decode(), parse_constant=_no_constant)
+        value = parse_json(data.decode())
         json.dumps(value, ensure_ascii=False).encode()  # half a character could not be stored
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"it has no number {name}")
 
 
 def _fate(status: int) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 
 from squad import trace
 from squad.actors.agents import sending, tracing
-from squad.actors.bucket import TokenBucket
+from squad.actors.agents.sendrate import SendRate
 from squad.clock import SYSTEM, Clock
-from squad.errors import ConfigError, Problem, RateLimitError, RefusedError
+from squad.errors import ConfigError, Problem, RefusedError
 from squad.ids import new_id
+from squad.jsontext import compact
 from squad.messages import MessageType, type_of
 from squad.metrics import MOST_VALUES, Kind, Own
 from squad.store.rows import Lease, NewTask
@@ -27,47 +28,6 @@ FindType = Callable[[str, str], MessageType | None]
 def nowhere(recipient: str, name: str) -> MessageType | None:
     """A FindType that finds nothing: messages are then sent as instances of their classes."""
     return None
-
-
-class SendRate:
-    """An agent's token bucket for what it sends, shared by its handler thread and its actor (see ``squad inspect``)."""
-
-    def __init__(self, per_minute: float, burst: float, *, wait: bool, clock: Clock = SYSTEM) -> None:
-        self._clock = clock
-        self._bucket = TokenBucket(per_minute, burst, now=clock.monotonic())
-        self._lock = threading.Lock()
-        self._wait = wait
-        self._waits_until = 0.0  # monotonic: when the handler that waits for a token has it
-
-    def level(self) -> float:
-        with self._lock:
-            return self._bucket.level(self._clock.monotonic())
-
-    def set_rate(self, per_minute: float, burst: float) -> None:
-        with self._lock:
-            self._bucket.set_rate(per_minute, burst, self._clock.monotonic())
-
-    def waits(self) -> float | None:
-        """Seconds until the handler that waits for a token has it; None while none waits."""
-        return max(0.0, self._waits_until - self._clock.monotonic()) if self._waits_until else None
-
-    def charge(self, stopped: threading.Event) -> None:
-        """Take one token, waiting for it. Raises RateLimitError when told not to wait, or when ``stopped`` is set."""
-        while True:
-            with self._lock:
-                missing = self._bucket.take(self._clock.monotonic())
-            if missing <= 0:
-                self._waits_until = 0.0
-                return
-            self._waits_until = self._clock.monotonic() + missing if self._wait else 0.0
-            if not self._wait or self._clock.wait(stopped, missing):
-                self._waits_until = 0.0
-                error = RateLimitError(
-                    f"the send rate is used up; the next token comes in {missing:.1f} s",
-                    hint="raise send_rate in the configuration, or let it wait: when_empty: wait",
-                )
-                error.retry_after = missing
-                raise error
 
 
 class StateCell:
@@ -212,7 +172,7 @@ class Context:
         if problems:
             raise RefusedError(f"a {name!r} to {recipient!r} is refused: {problems[0]}", problems=problems)
         if self._rate is not None:
-            self._rate.charge(self._cancelled)
+            self._rate.charge(self._cancelled, self.message_id, len(self.sends))
         task = NewTask(
             new_id(),
             self.agent,
@@ -242,7 +202,7 @@ class Context:
         """JSON text of the payload; what is wrong with it goes to ``problems``."""
         try:
             kind = self._find_type(recipient, name)
-            text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+            text = compact(payload)
             text.encode()  # half a character cannot be stored
             if kind is None:
                 problems.append(Problem("type", f"nothing is known of {name!r}"))
@@ -283,5 +243,5 @@ class Context:
         """The new state as JSON text, None if the handler left it alone. Raises TypeError for what JSON cannot say."""
         if self._state is None or self._cell is None:
             return None
-        text = json.dumps(self._state, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+        text = compact(self._state)
         return None if text == self._cell.text else text

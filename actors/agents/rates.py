@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from squad.actors.agents.context import SendRate
+from squad.actors.agents.sendrate import SendRate
 from squad.actors.bucket import TokenBucket
 from squad.clock import Clock
 from squad.config.pace import RateConfig
@@ -18,10 +18,11 @@ def share(
     """
     if settings.send_rate is not None:
         rate = _part(settings.send_rate, workers)
+        whole = settings.send_rate.burst if workers > 1 else None
         if send is None:
-            send = SendRate(*rate, wait=settings.send_rate.when_empty == "wait", clock=clock)
+            send = SendRate(*rate, wait=settings.send_rate.when_empty == "wait", whole=whole, clock=clock)
         else:
-            send.set_rate(*rate)
+            send.set_rate(*rate, whole)
     if settings.handle_rate is not None:
         rate = _part(settings.handle_rate, workers)
         if handle is None:

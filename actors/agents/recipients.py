@@ -15,7 +15,7 @@ from typing import Any
 
 from squad.actors.agents import handlers
 from squad.actors.agents.kinds import BUILT_IN, agent_class
-from squad.actors.scheduling import payloads
+from squad.config import payloads
 from squad.config.checking import check_in_child
 from squad.config.credentials import check_exporters, check_tokens
 from squad.config.load import load, shown

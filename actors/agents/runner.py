@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import logging
+import math
 import os
 import queue
 import threading
@@ -20,16 +20,20 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import NamedTuple
 
+import squad
 from squad.actors.agents.blackbox import BlackBox, Hand
-from squad.actors.agents.context import Context, FindType, SendRate, StateCell, nowhere
+from squad.actors.agents.context import Context, FindType, StateCell, nowhere
 from squad.actors.agents.handlers import Agent
+from squad.actors.agents.sendrate import BeyondBurstError, SendRate
 from squad.clock import SYSTEM, Clock
 from squad.errors import CommandTimeoutError, RateLimitError, Refuse, RetryAfter, SquadError
+from squad.jsontext import compact
 from squad.metrics import Own
 from squad.store.rows import Lease, Outcome
 
 _ERROR_LIMIT = 8_000  # characters of a traceback kept with the message
-_compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
+_ACTORS = Path(__file__).resolve().parents[1]
+_SQUAD = Path(squad.__file__).resolve().parent  # its own modules; the agents that it brings along are in folders
 
 
 class InHand(NamedTuple):
@@ -208,6 +212,9 @@ class Runner(threading.Thread):
                 outcome = self._completed(agent, lease, context)
         except BaseException as error:
             outcome = self._raised(lease, error)
+        if self._bench.rate is not None:
+            unsent = 0 if outcome.kind == "done" else len(context.sends)
+            self._bench.rate.ended(lease.task_id, unsent, again=outcome.kind == "limited")
         if os.getpid() != self._process:
             os._exit(0)  # the handler has forked, and both came back: only one of them is the agent
         duration = (self._bench.clock.monotonic() - clock) * 1000
@@ -226,7 +233,7 @@ class Runner(threading.Thread):
                 self._loop = asyncio.Runner()
             # Its own context is that of its first run: what is attached for this message is not in it.
             result = self._loop.run(result, context=None if context.tracing is None else copy_context())
-        text = "null" if result is None else _compact(result)
+        text = "null" if result is None else compact(result)
         text.encode()  # a lone surrogate cannot be stored
         self.finishing = self.finishing or context.finished
         outcome = Outcome(lease.row, lease.fence, "done", result=text, sends=tuple(context.sends))
@@ -248,14 +255,15 @@ class Runner(threading.Thread):
             at = self._bench.clock.time() + until if until is not None else error.when.timestamp()  # type: ignore[union-attr]
             log.info("%s %s given back: %s", lease.type, lease.task_id, error)
             return outcome._replace(kind="retry", not_before=at, error=str(error))
-        if isinstance(error, RateLimitError):
-            at = self._bench.clock.time() + error.retry_after
+        if isinstance(error, RateLimitError) and not isinstance(error, BeyondBurstError):
+            at = math.ceil((self._bench.clock.time() + error.retry_after) * 1000) / 1000  # as rows say it: not too soon
             return outcome._replace(kind="limited", not_before=at, error=f"rate limited: {error}")
         if isinstance(error, Refuse):
             log.warning("%s %s refused: %s", lease.type, lease.task_id, error.reason)
             return outcome._replace(kind="refused", error=error.reason)
         if isinstance(error, SquadError):
-            text = "; ".join([error.message, *map(str, error.problems)])[:_ERROR_LIMIT]
+            more = [text for text in map(str, error.problems) if text not in error.message]
+            text = "; ".join([error.message, *more, *_place(error)])[:_ERROR_LIMIT]
             log.error("%s %s failed (attempt %d): %s", lease.type, lease.task_id, lease.attempt, text)
             return outcome._replace(kind="timeout" if isinstance(error, CommandTimeoutError) else "error", error=text)
         text = short_traceback(error)
@@ -265,12 +273,19 @@ class Runner(threading.Thread):
 
 def short_traceback(error: BaseException) -> str:
     """The error first, then where it came from in the user's code: frames of Squad itself and above are left out."""
-    ours = str(Path(__file__).resolve().parents[1])
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not str(Path(frame.filename).resolve()).startswith(ours)
-    ]
     lines = traceback.format_exception_only(error)
-    where = traceback.format_list(frames)
+    where = traceback.format_list(_user_frames(error))
     return "".join([*lines, *where]).strip()[:_ERROR_LIMIT]
+
+
+def _place(error: BaseException) -> list[str]:
+    """Where in the user's code it was raised, as one line; none when it was not raised there."""
+    return [f"at {frame.filename}:{frame.lineno}, in {frame.name}" for frame in _user_frames(error)[-1:]]
+
+
+def _user_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    def ours(frame: traceback.FrameSummary) -> bool:
+        path = Path(frame.filename).resolve()
+        return path.is_relative_to(_ACTORS) or path.parent == _SQUAD
+
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if not ours(frame)]

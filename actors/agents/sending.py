@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from squad.durations import parse_duration
@@ -18,11 +18,10 @@ def problems(recipient: str, kind: str, priority: int, key: str | None, recipien
     """What is wrong with these."""
     found = []
     if recipient not in recipients:
-        found.append(Problem("recipient", f"no agent is called {recipient!r}", did_you_mean(recipient, recipients)))
+        found.append(Problem("recipient", f"no agent is called {recipient!r}", _names(recipient, recipients)))
     elif kind not in recipients[recipient]:
-        found.append(
-            Problem("type", f"{recipient} does not handle {kind!r}", did_you_mean(kind, recipients[recipient]))
-        )
+        hint = did_you_mean(kind, recipients[recipient]) or _listed("it handles", recipients[recipient])
+        found.append(Problem("type", f"{recipient} does not handle {kind!r}", hint))
     if isinstance(priority, bool) or not isinstance(priority, int) or not 1 <= priority <= 10:
         found.append(Problem("priority", f"must be 1 (highest) to 10 (lowest), not {priority!r}"))
     if key is not None and not (isinstance(key, str) and 0 < len(key) <= 200):
@@ -57,7 +56,7 @@ def patience(
 ) -> float | None:
     """How many seconds a reply may take; None: any number."""
     if reply_to is not None and reply_to not in recipients:
-        found.append(Problem("reply_to", f"no agent is called {reply_to!r}", did_you_mean(reply_to, recipients)))
+        found.append(Problem("reply_to", f"no agent is called {reply_to!r}", _names(reply_to, recipients)))
     elif reply_to is not None and REPLY not in recipients[reply_to]:
         hint = "give it a method with @handles(Reply), from squad import Reply"
         found.append(Problem("reply_to", f"{reply_to} does not handle {REPLY!r}", hint))
@@ -66,6 +65,14 @@ def patience(
     if reply_to is None:
         found.append(Problem("reply_timeout", "means nothing without reply_to"))
     return _positive("reply_timeout", timeout, found)
+
+
+def _names(word: str, known: Iterable[str]) -> str:
+    return did_you_mean(word, known) or _listed("there are", known)
+
+
+def _listed(what: str, names: Iterable[str]) -> str:
+    return f"{what}: {', '.join(sorted(names)) or 'none'}"
 
 
 def _positive(where: str, value: float | str, found: list[Problem]) -> float:

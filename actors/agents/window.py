@@ -43,12 +43,12 @@ class Window:
         self._average += max(_WEIGHT, 1 / self._ended) * (counted - self._average)
         self._quick = self._quick + 1 if duration < QUICK else 0
         before = self.size
-        self.size = self._next(duration, now)
+        self.size = self._next(now)
         if self.size != before:
             self._quick = 0
         return self.size != before
 
-    def _next(self, duration: float, now: float) -> int:
+    def _next(self, now: float) -> int:
         average = self._average
         if average >= QUICK:
             if self.size > 1:

@@ -15,9 +15,9 @@ from dataclasses import replace
 from typing import Any
 
 from squad.actors import logs
-from squad.actors.alerting.attending import attend
 from squad.actors.broker import arrivals, desk, records, recovery
 from squad.actors.broker.agenda import LONGEST_SLEEP, Agenda
+from squad.actors.broker.attending import attend
 from squad.actors.broker.brake import Brake
 from squad.actors.broker.cancels import Cancels
 from squad.actors.broker.deliveries import Deliveries
@@ -257,6 +257,7 @@ class Broker(threading.Thread):
             fates = [(row, fence, next(accepted)) for row, fence, *_ in msg.outcomes]
             if self._workers.get(msg.worker) is None:  # gone, or it has not introduced itself to this storage yet
                 done.answers.append((sender, Deliver((), tuple(fates))))
+                done.returned += [(msg.worker, row) for row, _, _ in fates if self._workers.recovered(msg.worker, row)]
             else:
                 done.settled[msg.worker] += fates
             for row, fence, _ in fates if self._cancels else ():
@@ -276,8 +277,7 @@ class Broker(threading.Thread):
         self._agenda.enter(settlement.next_due)
 
     def _watch(self, msg: Watch, sender: Address, now: float, done: Round) -> None:
-        answer = self._watches.add(msg, sender)
-        if answer is not None:
+        if (answer := self._watches.add(msg, sender)) is not None:
             done.answers.append((sender, answer))
 
     def _unwatch(self, msg: Unwatch, sender: Address, now: float, done: Round) -> None:
@@ -315,7 +315,7 @@ class Broker(threading.Thread):
         self._brake.pause = msg.pause
 
     def _maintain(self, msg: Maintain, sender: Address, now: float, done: Round) -> None:
-        self._upkeep.order(msg, sender)
+        done.maintenance.append((msg, sender))
 
     def _new_rules(self, rules: Rules, sender: Address, now: float, done: Round) -> None:
         self._rules = rules
@@ -387,6 +387,8 @@ class Broker(threading.Thread):
                 self._send(worker.address, CancelLease(lease.row, lease.fence))
         for address, answer in done.answers:
             self._send(address, answer)
+        for order, sender in done.maintenance:
+            self._upkeep.order(order, sender)
         if done.ended and self._watches:
             with suppress(StoreError):  # the next round meets it as well, and who waits asks again
                 for address, watched in self._watches.after(done.ended):

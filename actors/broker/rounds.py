@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from squad.actors.protocol import Address
+from squad.actors.protocol import Address, Maintain
 from squad.store.rows import Lease, Running
 
 
@@ -22,3 +22,4 @@ class Round:
     gone: list[str] = field(default_factory=list)
     exhausted: set[str] = field(default_factory=set)  # recipients with nothing more to hand out
     cancelled: list[Running] = field(default_factory=list)  # whose handlers must be told
+    maintenance: list[tuple[Maintain, Address]] = field(default_factory=list)  # that is wanted

@@ -42,8 +42,8 @@ from squad.actors.protocol import (
     Throttle,
     Unwatch,
     Watch,
+    convoy_key,
 )
-from squad.actors.supervision.children import convoy_key
 from squad.errors import DamagedError, StoreError
 from squad.store.holds import KEY as HOLDS
 from squad.store.lock import acquire

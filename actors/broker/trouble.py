@@ -13,8 +13,16 @@ from typing import Any
 from squad.actors import logs
 from squad.actors.protocol import (
     Address,
+    Attend,
+    Attended,
+    Cancel,
+    Cancelled,
     Desk,
     DeskDone,
+    Hold,
+    HoldDone,
+    Maintain,
+    MaintainDone,
     Ready,
     Record,
     Released,
@@ -31,6 +39,15 @@ from squad.events import Event, event
 
 Item = tuple[Any, Address]
 Tell = Callable[[Address, Any], None]
+
+_ORDERS: dict[type, Callable[..., Any]] = {
+    Attend: Attended,
+    Cancel: Cancelled,
+    Desk: DeskDone,
+    Hold: HoldDone,
+    Maintain: MaintainDone,
+}
+"""What people ask for, and the answers, which can say that nothing was done."""
 
 FAILING, DAMAGED = "failing", "damaged"  # states of the storage, for people
 
@@ -124,8 +141,8 @@ def refused(msg: Any, sender: Address, send: Tell, error: StoreError) -> bool:
     """Tell somebody from outside that it cannot be done. False for what nobody outside waits for."""
     if isinstance(msg, Submit):
         send(sender, SubmitDone(msg.request, (), f"nothing was queued: {said(error)}"))
-    elif isinstance(msg, Desk):
-        send(sender, DeskDone(msg.request, error=StoreError(f"nothing was done: {error.message}", hint=error.hint)))
+    elif (answer := _ORDERS.get(type(msg))) is not None:
+        send(sender, answer(msg.request, error=StoreError(f"nothing was done: {error.message}", hint=error.hint)))
     else:
         return False
     return True

@@ -45,6 +45,10 @@ class Workers:
         """It lives, and had this lease from an earlier storage."""
         self._workers.setdefault(lease.worker, Worker()).held[lease.row] = (lease.fence, 0.0)
 
+    def recovered(self, name: str, row: int) -> bool:
+        """Whether it has this lease, be it that it has not introduced itself yet."""
+        return name in self._workers and row in self._workers[name].held
+
     def heard(self, msg: Ready, sender: Address) -> bool:
         """It says what it takes; False when it is known to be gone, and this is an echo."""
         if msg.worker in self._gone:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -36,7 +35,7 @@ _STEPPED = 0.5  # seconds by which the clock must fall behind to have been set b
 _UNSEEN = 120.0  # seconds back, when it was set back while nobody looked
 _READ_AGAIN = 1.0  # seconds until a database that could not be read is tried again
 _AFTER_BUG = 60.0  # seconds
-_LAST, _LOOKS = 0.05, 100  # seconds between two looks while the squad stops, and how many there are at most
+_LAST = 0.05  # seconds between two looks while the squad stops
 
 
 class Sender(Protocol):
@@ -54,9 +53,9 @@ class Place(NamedTuple):
 
 
 class Courier(threading.Thread):
-    """``moved`` is called with each new mark, and ``trouble`` with what keeps it from sending; "" once it can again.
-
-    Both are called on its thread. ``make`` makes the receiver; it may raise ImportError.
+    """``moved`` is called with each new mark, ``trouble`` with what keeps it from sending, "" once it can again, and
+    ``done`` at its end, when all is sent that can be; each on its thread. ``make`` makes the receiver; it may raise
+    ImportError.
     """
 
     def __init__(  # noqa: PLR0913 - its place, and whom it tells what
@@ -66,6 +65,7 @@ class Courier(threading.Thread):
         *,
         moved: Callable[[str, Mark], None],
         trouble: Callable[[str, str], None],
+        done: Callable[[str], None],
         log: logging.Logger,
         clock: Clock,
     ) -> None:
@@ -74,6 +74,7 @@ class Courier(threading.Thread):
         self._make = make
         self._moved = moved
         self._trouble = trouble
+        self._done = done
         self._log = log
         self._clock = clock
         self._pace = Pace()
@@ -85,20 +86,25 @@ class Courier(threading.Thread):
         self._wrong = ""  # what it said last that is wrong
         self._rejecting = False  # the receiver has said that it throws some away
         self._stopping = threading.Event()
-        self.done = threading.Event()  # set once all is sent that can be, while the squad stops
+        self._late = threading.Event()
 
     def stop(self) -> None:
         """Send what is there, and end. It ends at once if it could not send before."""
         self._stopping.set()
 
+    def give_up(self) -> None:
+        """Once told to stop: end after what is being sent. What is left is sent after the next start."""
+        self._late.set()
+
     def run(self) -> None:
         while not self._stopping.is_set():
             self._clock.wait(self._stopping, self._guarded())
-        for _ in range(_LOOKS):
-            if self._wrong or self._guarded(settled=0.0) > _LAST:
+        while not (self._wrong or self._late.is_set()):
+            pause = self._guarded(settled=0.0)
+            if pause > _LAST:
                 break
-            time.sleep(_LAST)
-        self.done.set()
+            self._clock.wait(self._late, pause)
+        self._done(self._name)
 
     def _guarded(self, settled: float = _SETTLED) -> float:
         """As ``look``. A bug that shows with one exporter is no reason for the others to stop."""

@@ -89,6 +89,7 @@ class Monitor(Actor):
             if settings.max_memory_mb is not None or settings.max_cpu_percent is not None:
                 most = settings.max_memory_mb
                 self._limits[name] = Ceiling(None if most is None else most * 1_000_000, settings.max_cpu_percent)
+        self._allowed = {name: limit.memory for name, limit in self._limits.items() if limit.memory is not None}
         self._samples = Samples(self._owner)
         self._names = frozenset(msg.config.recipients)
         self._throttle = Throttle(rules.cpu_threshold, rules.memory_threshold, rules.max_throttle)
@@ -163,7 +164,7 @@ class Monitor(Actor):
         spent = time.process_time()
         if not self._roster.stopping:
             memory, pause = self._machine.percent, self._throttle.pause
-            facts = live(self._roster, self._owner, self._memory, self._limits, memory, pause)
+            facts = live(self._roster, self._owner, self._memory, self._allowed, memory, pause)
             changes = self._watch.look(facts, self._database(), time.time(), time.monotonic())
             if changes:
                 self.tell(self._storage, Record(alerts=changes))

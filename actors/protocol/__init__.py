@@ -36,6 +36,7 @@ from squad.actors.protocol.mailboxes import (
     Unwatch,
     Watch,
     Watched,
+    convoy_key,
 )
 from squad.actors.protocol.supervision import (
     Begin,
@@ -132,4 +133,5 @@ __all__ = [
     "Unwatch",
     "Watch",
     "Watched",
+    "convoy_key",
 ]

@@ -23,6 +23,11 @@ class StorageReady:
     kept: dict[str, str] = field(default_factory=dict)
 
 
+def convoy_key(name: str) -> str:
+    """Under which a convoy's size that was set by hand is kept in the store, and is in ``StorageReady.kept``."""
+    return f"convoy/{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Submit:
     """Anyone to storage: make these messages durable. Answered by SubmitDone after the commit."""
@@ -153,8 +158,9 @@ class Cancelled:
     """``cancelled`` messages that waited have ended; the handlers of ``running`` others have been told."""
 
     request: str
-    cancelled: int
-    running: int
+    cancelled: int = 0
+    running: int = 0
+    error: SquadError | None = None  # set: nothing was done
 
 
 @dataclass(frozen=True, slots=True)

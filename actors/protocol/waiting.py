@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from squad.actors.protocol.address import Address
+from squad.errors import SquadError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,9 @@ class HoldDone:
     """``changed`` are the names for which it made a difference; ``holds``: all that is on hold now, as text."""
 
     request: str
-    changed: tuple[str, ...]
-    holds: str
+    changed: tuple[str, ...] = ()
+    holds: str = ""
+    error: SquadError | None = None  # set: nothing was done
 
 
 @dataclass(frozen=True, slots=True)

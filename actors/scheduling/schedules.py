@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from squad.actors.scheduling.payloads import payload_of
+from squad.config.payloads import payload_of
 from squad.config.schedules import ScheduleConfig
-from squad.cron import Timetable
+from squad.cron import CronError, Timetable
 from squad.ids import derived_id
 from squad.store.rows import NewTask
 from squad.store.times import iso
 
+_KEY = "schedule/"
 _END = 2.5e11  # seconds since the epoch: about the year 9900, near the last that a datetime can say
 
 
@@ -53,7 +54,7 @@ class Kept:
 
 def keeper_key(name: str) -> str:
     """Under which a schedule's Kept is in the keeper table."""
-    return f"schedule/{name}"
+    return f"{_KEY}{name}"
 
 
 def line_of(schedule: ScheduleConfig) -> str:
@@ -90,10 +91,6 @@ def listing(schedules: Mapping[str, ScheduleConfig], kept: Mapping[str, str], no
 
 def _listed(name: str, schedule: ScheduleConfig, text: str | None, now: float) -> dict[str, Any]:
     kept = None if text is None else Kept.read(text)
-    upcoming = Timetable(schedule.cron, schedule.timezone).after(now if kept is None else max(kept.mark, now))
-    last = None
-    if kept is not None and kept.planned is not None:
-        last = {"planned": iso(kept.planned), "id": kept.task_id}
     return {
         "name": name,
         "cron": schedule.cron,
@@ -102,6 +99,41 @@ def _listed(name: str, schedule: ScheduleConfig, text: str | None, now: float) -
         "type": schedule.type,
         "priority": schedule.priority,
         "missed": schedule.missed,
-        "next": None if upcoming is None else iso(upcoming),
-        "last": last,
+        **_times(Timetable(schedule.cron, schedule.timezone), kept, now),
     }
+
+
+def remembered(kept: Mapping[str, str], now: float) -> list[dict[str, Any]]:
+    """The same from the store alone: ``recipient``, ``type``, ``priority`` and ``missed`` are None.
+
+    Schedules that have left the configuration are among them.
+    """
+    found = []
+    for key, text in sorted(kept.items()):
+        known = Kept.read(text) if key.startswith(_KEY) else None
+        if known is None:
+            continue
+        cron, _, timezone = known.line.rpartition(" ")
+        try:
+            timetable = Timetable(cron, timezone)
+        except CronError:  # somebody changed the table by hand
+            continue
+        unknown = dict.fromkeys(("recipient", "type", "priority", "missed"))
+        found.append(
+            {
+                "name": key.removeprefix(_KEY),
+                "cron": cron,
+                "timezone": timezone,
+                **unknown,
+                **_times(timetable, known, now),
+            }
+        )
+    return found
+
+
+def _times(timetable: Timetable, kept: Kept | None, now: float) -> dict[str, Any]:
+    upcoming = timetable.after(now if kept is None else max(kept.mark, now))
+    last = None
+    if kept is not None and kept.planned is not None:
+        last = {"planned": iso(kept.planned), "id": kept.task_id}
+    return {"next": None if upcoming is None else iso(upcoming), "last": last}

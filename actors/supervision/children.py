@@ -14,7 +14,7 @@ from typing import Literal
 from squad.actors.agents import blackbox
 from squad.actors.agents.blackbox import Hand
 from squad.actors.monitoring import usage
-from squad.actors.protocol import Address, Report
+from squad.actors.protocol import Address, Report, convoy_key
 from squad.actors.supervision.restarts import RestartBudget
 from squad.config.schema import AgentConfig, ConvoyConfig
 from squad.ids import new_id
@@ -205,11 +205,6 @@ class Child:
     def hand(self, hands: Path) -> Hand | None:
         """What its handler is at, from its black box: known however deaf the process is."""
         return blackbox.read(hands, self.worker) if self.running and not self.spec.core else None
-
-
-def convoy_key(name: str) -> str:
-    """Under which a convoy's size that was set by hand is kept in the store."""
-    return f"convoy/{name}"
 
 
 @dataclass(slots=True)

@@ -43,6 +43,7 @@ def about(life: Lifecycle, recipient: str, hung_after: float) -> dict[str, Any]:
 
 def _worker(child: Child, life: Lifecycle, hung_after: float) -> dict[str, Any]:
     hand = child.hand(life.hands)
+    obstacles = life.obstacles(child) if child.state == "waiting" else []
     silent = None if child.pinged is None else time.monotonic() - child.pinged
     return {
         "name": child.name,
@@ -52,13 +53,21 @@ def _worker(child: Child, life: Lifecycle, hung_after: float) -> dict[str, Any]:
         "last_error": child.last_error,
         "last_cause": child.last_cause,
         "again_at": child.again_at if child.state == "restarting" else None,
-        "waits_for": life.obstacles(child) if child.state == "waiting" else [],
+        "waits_for": obstacles,
+        "idle": [name for name in obstacles if _is_idle(name, life)],
         "ready_by": _ready_by(child),
         "ends_by": child.since + life.grace(child) if child.state == "draining" else None,
         "and_then": child.after_exit,
         "cut_at": time.time() + hung_after - silent if silent is not None and child.state == "hung" else None,
         "hand": None if hand is None else (hand.task_id, hand.type, hand.started),
     }
+
+
+def _is_idle(name: str, life: Lifecycle) -> bool:
+    """Whether it is not started by itself any more."""
+    convoy = life.convoys.get(name)
+    left_out = convoy is not None and convoy.stopped
+    return left_out or any(child.state in ("stopped", "quarantined") for child in life.named(name))
 
 
 def _ready_by(child: Child) -> float | None:

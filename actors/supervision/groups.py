@@ -31,12 +31,6 @@ class Group:
             case _:
                 return []
 
-    def before(self, member: str) -> str | None:
-        """The member that must be ready before this one starts; None for the first, and where order means nothing."""
-        members = self.settings.members
-        place = members.index(member)
-        return members[place - 1] if place and self.settings.strategy != "one_for_one" else None
-
 
 def group_of(name: str, groups: Iterable[Group]) -> Group | None:
     """The group which an agent or convoy belongs to."""
@@ -46,5 +40,5 @@ def group_of(name: str, groups: Iterable[Group]) -> Group | None:
 def waits_for(name: str, after: list[str], groups: Iterable[Group]) -> list[str]:
     """Everything that must be ready before ``name`` starts: what its ``after`` says, and its predecessor in a group."""
     group = group_of(name, groups)
-    before = group.before(name) if group is not None else None
+    before = group.settings.before(name) if group is not None else None
     return [*after, *([before] if before is not None else [])]

@@ -15,8 +15,8 @@ from typing import Any
 
 from squad.actors.agents import blackbox
 from squad.actors.base import Actor
-from squad.actors.protocol import Address, Begin, Boot, Drain, Share, StorageAt
-from squad.actors.supervision.children import CORE, Child, ChildSpec, Convoy, Kind, convoy_key
+from squad.actors.protocol import Address, Begin, Boot, Drain, Share, StorageAt, convoy_key
+from squad.actors.supervision.children import CORE, Child, ChildSpec, Convoy, Kind
 from squad.actors.supervision.groups import Group, group_of
 from squad.actors.supervision.host import Host
 from squad.actors.supervision.journal import Journal, Notice

@@ -96,6 +96,7 @@ def plan(was: Deployment, now: Deployment) -> Plan:
     live: list[str] = []
     measured = old.monitor != new.monitor or old.logging != new.logging or set(old.convoys) != set(new.convoys)
     measured = measured or _ceilings(old) != _ceilings(new) or old.alerts != new.alerts
+    measured = measured or old.metrics.enabled != new.metrics.enabled  # some alerts need them
     recoded = False  # whether the gateway's copies of the agents' classes and types are out of date
     for name in stay:
         changed = _changed(before[name], after[name])
@@ -120,7 +121,7 @@ def plan(was: Deployment, now: Deployment) -> Plan:
     if old.store != new.store:
         core["storage"] = "store changed"
     if measured or resize:
-        core["monitor"] = "monitor, ceilings, convoys, alerts or logging changed"
+        core["monitor"] = "monitor, ceilings, convoys, alerts, metrics or logging changed"
     same = (old.limits, old.logging, old.schedules, old.timed) == (new.limits, new.logging, new.schedules, new.timed)
     same = same and old.alerts.rules.keys() == new.alerts.rules.keys()
     same = same and old.dashboard == new.dashboard and _listener(old.metrics) == _listener(new.metrics)

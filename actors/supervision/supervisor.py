@@ -18,7 +18,7 @@ from squad.actors import accepted, limits, logs
 from squad.actors.agents.agent import AgentActor
 from squad.actors.base import Actor, receives
 from squad.actors.broker.storage import Storage
-from squad.actors.exporting.actor import Exporter
+from squad.actors.exporting.exporter import Exporter
 from squad.actors.gateway.actor import Gateway
 from squad.actors.monitoring import usage
 from squad.actors.monitoring.monitor import Monitor

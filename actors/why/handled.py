@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from squad.actors.why.reasons import Facts, Reason, Worker, at, down, held, sending, state_of, stopping, storage
 from squad.durations import format_duration
+from squad.store.times import seconds
 
 
 def runs(facts: Facts) -> list[Reason]:
@@ -23,7 +23,7 @@ def _leased(facts: Facts) -> Iterator[Reason]:
     own = facts.waiting.own
     if own is None:
         return
-    lease = f"under lease {own.fence} {facts.lasts(datetime.fromisoformat(own.claimed_at).timestamp())}"
+    lease = f"under lease {own.fence} {facts.lasts(seconds(own.claimed_at))}"
     worker = holder(facts)
     if facts.about is None:
         yield Reason("running", f"{own.worker} has it {lease}, as far as the database knows")

@@ -145,7 +145,12 @@ def state_of(facts: Facts, worker: Worker) -> Reason:
             found = at("restarting", text, worker["again_at"], "known")
         case "waiting":
             others = ", ".join(worker["waits_for"]) or "its turn"
-            found = Reason("starting", f"{name} has waited {lasts} to be started, until there is: {others}")
+            text = f"{name} has waited {lasts} to be started, until there is: {others}"
+            if idle := worker["idle"]:
+                text += f"; {', '.join(idle)} is not started by itself"
+                found = Reason("starting", text, "by_hand", command=f"squad restart {idle[0]}")
+            else:
+                found = Reason("starting", text)
         case "hung":
             text = f"{name} has not answered its health check {lasts}; if that goes on it is ended and started again"
             found = at("hung", text, worker["cut_at"], "at_latest")

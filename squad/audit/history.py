@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from squad.home import user_name
 
 _MAX_TEXT = 200  # characters kept of a name or of a subject
 _USAGE = 64  # EX_USAGE of sysexits.h
@@ -38,7 +39,7 @@ def last_change(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         return found | {"detail": _clean(getattr(error, "strerror", None) or str(error))}
     known = _from_git(path)
-    return found | (known or {"source": "files", "at": _iso(status.st_mtime), "by": _user(status.st_uid)})
+    return found | (known or {"source": "files", "at": _iso(status.st_mtime), "by": user_name(status.st_uid)})
 
 
 def _from_git(path: Path) -> dict[str, Any]:
@@ -66,13 +67,6 @@ def _iso(at: float) -> str:
         return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (OverflowError, OSError, ValueError):  # a year that no calendar has
         return ""
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"
 
 
 def _clean(text: str) -> str:

@@ -53,10 +53,10 @@ def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> list[Finding]
     return [replace(finding, name=check.name) for check in checks if (finding := _look(check, subject)) is not None]
 
 
-def mend(subject: Subject, findings: Sequence[Finding], checks: Sequence[Check] = CHECKS) -> list[str]:
+def mend(subject: Subject, findings: Sequence[Finding]) -> list[str]:
     """Repair what can be repaired among the findings; what was done, and what could not be, as sentences."""
     fixable = {finding.name for finding in findings if finding.fixable}
-    repairs = dict.fromkeys(check.repair for check in checks if check.repair and check.name in fixable)
+    repairs = dict.fromkeys(check.repair for check in CHECKS if check.repair and check.name in fixable)
     said = []
     for repair in repairs:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from squad.doctor.finding import Finding, fail, ok, warn
 from squad.doctor.subject import Subject
 from squad.durations import format_size
+from squad.home import user_name
 
 _MOST_FILES = 20_000  # looked at in a home; a handler may have put any number of its own there
 _NAMED = 3  # files named
@@ -34,7 +34,7 @@ def home(subject: Subject) -> Finding:
         return fail(f"{path} is not a folder", "name another home: squad --home DIR …")
     found = path.stat()
     if found.st_uid != os.geteuid():
-        owner, me = _user(found.st_uid), _user(os.geteuid())
+        owner, me = user_name(found.st_uid), user_name(os.geteuid())
         return fail(f"{path} belongs to {owner}, and you are {me}", f"run this as {owner}, or: squad --home DIR …")
     mode = stat.S_IMODE(found.st_mode)
     if mode & 0o077:
@@ -50,10 +50,10 @@ def files(subject: Subject) -> Finding | None:
         return ok("everything in the home is yours")
     names = ", ".join(str(path.relative_to(subject.home.path)) for path in foreign[:_NAMED])
     more = f" and {len(foreign) - _NAMED} more" if len(foreign) > _NAMED else ""
-    owners = ", ".join(sorted({_user(path.lstat().st_uid) for path in foreign}))
+    owners = ", ".join(sorted({user_name(path.lstat().st_uid) for path in foreign}))
     return fail(
         f"files in the home belong to {owners}: {names}{more}",
-        f"sudo chown -R {_user(os.geteuid())} {subject.home.path}",
+        f"sudo chown -R {user_name(os.geteuid())} {subject.home.path}",
     )
 
 
@@ -124,10 +124,3 @@ def logs(subject: Subject) -> Finding | None:
             f"lower logging.max_size or logging.keep in the configuration, and delete what is old in {folder}",
         )
     return ok(what)
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"

@@ -103,9 +103,22 @@ def _known(agents: Collection[str], settings: SquadConfig) -> frozenset[str]:
         for name in agents
         if name not in names
     ]
+    problems += [
+        Problem("--agents", f"{name!r} starts after {other!r}, which is left out", f"say {other} as well")
+        for name in agents
+        if name in names
+        for other in _before(name, settings)
+        if other not in agents
+    ]
     if problems:
         raise UsageError("the squad cannot start with these agents alone", problems=problems)
     return frozenset(agents)
+
+
+def _before(name: str, settings: SquadConfig) -> list[str]:
+    """Who must be ready before this agent or convoy is started."""
+    groups = [group for group in settings.supervision.groups.values() if name in group.members]
+    return [*settings.recipients[name].after, *(other for group in groups if (other := group.before(name)))]
 
 
 def _must_have_room(home: Path) -> None:

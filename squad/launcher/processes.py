@@ -13,7 +13,7 @@ import secrets
 import select
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 MARK = "SQUAD_MARK"
@@ -119,15 +119,11 @@ def _wait(handles: set[int], deadline: float) -> int:
     return len(handles)
 
 
-def collect(told: Callable[[int, int], None] | None = None) -> None:
-    """Collect every child that has ended, orphans that came to us too; ``told(pid, exit status)`` hears of each."""
+def collect() -> None:
+    """Collect every child that has ended, orphans that came to us too."""
     with contextlib.suppress(ChildProcessError):
-        while True:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if not pid:
-                return
-            if told is not None:
-                told(pid, os.waitstatus_to_exitcode(status))
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def adopt_orphans() -> None:

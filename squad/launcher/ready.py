@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from squad.client import Client
+from squad.endings import interrupted_by_signals
 from squad.errors import NotRunningError, Problem, SquadError, StartError, WaitTimeoutError
 from squad.home import Home
 from squad.launcher import program
@@ -27,13 +28,14 @@ def start_in_background(plan: Plan, held: LauncherLock) -> int:
     When that is not so after a minute, or an agent cannot start, or this is interrupted, the squad is stopped
     again, so that a failed start leaves nothing. Raises StartError, which names the agents and their errors.
     """
-    pid = program.spawn(plan, held)
-    held.abandon()
-    try:
-        health = _wait(plan, pid, time.monotonic() + _LIMIT)
-    except BaseException:
-        _undo(plan)
-        raise
+    with interrupted_by_signals():
+        pid = program.spawn(plan, held)
+        held.abandon()
+        try:
+            health = _wait(plan, pid, time.monotonic() + _LIMIT)
+        except BaseException:
+            _undo(plan)
+            raise
     program.say(f"{health['squad']} runs in the background: process {pid}, home {plan.home}")
     program.say("squad inspect shows it, squad stop ends it")
     if health["frozen"]:

@@ -120,32 +120,35 @@ class Service:
         if waiting != ["supervisor"]:
             self._tell("WATCHDOG=1")
         state = _state(health.get("frozen") is not None, waiting, failed)
-        if state != self._said:
+        if state != self._said and self._tell(f"STATUS={state}"):
             self._said = state
-            self._tell(f"STATUS={state}")
-        if not self._ready and not waiting:
-            self._tell("READY=1")
+        if not self._ready and not waiting and self._tell("READY=1"):
             self._ready = True
             self._next = now + self._every
 
     def _start_counts(self, now: float) -> None:
         if not self._ready and now - self._began > _PATIENCE:
-            self._tell("READY=1")
-            self._ready = True
+            self._ready = self._tell("READY=1")
 
     def _hang_up(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _tell(self, *lines: str) -> None:
+    def _tell(self, *lines: str) -> bool:
+        """False when it has to be said again: the manager has not read yet what it was told before."""
         if not self._manager:
-            return
+            return True
         address = f"\0{self._manager[1:]}" if self._manager.startswith("@") else self._manager
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
             manager.setblocking(False)
-            with contextlib.suppress(OSError):  # it is gone, or does not read: there is nobody to tell
+            try:
                 manager.sendto("\n".join(lines).encode(errors="backslashreplace"), address)
+            except BlockingIOError:
+                return False
+            except OSError:  # it is gone: there is nobody to tell
+                return True
+        return True
 
     def abandon(self) -> None:
         """For a forked child: the connection is its parent's."""

@@ -117,9 +117,9 @@ class Throwaway:
         except SquadError:
             return False
 
-    def until_ready(self, seconds: float = _READY) -> None:
+    def until_ready(self) -> None:
         """Raises WaitTimeoutError, StartError."""
-        self.until(self.ready, "every agent to be ready", seconds)
+        self.until(self.ready, "every agent to be ready", _READY)
 
     def until(self, condition: Callable[[], T], what: str, seconds: float) -> T:
         """The first true value. The launcher is started again meanwhile if it was killed. Raises WaitTimeoutError."""

@@ -30,7 +30,6 @@ _NICENESS = 10  # it is for afterwards: whoever has something to do now goes fir
 _EARLIER = 1.0  # seconds before its process was made that a new exporter begins: that time is rounded
 _READ_AGAIN = 1.0  # seconds until a database that could not be read is tried again
 _FAREWELL = 2.0  # seconds to send the last while the squad stops
-_LOOK = 0.05  # seconds between two looks whether that is done
 
 
 class Exporter(Actor):
@@ -41,7 +40,9 @@ class Exporter(Actor):
         self._couriers: dict[str, Courier] = {}
         self._marks: dict[str, Mark] = {}
         self._trouble: dict[str, str] = {}  # by exporter
-        self._deadline: float | None = None  # monotonic: when it must have sent the last
+        self._sending: set[str] = set()  # exporters with a courier at work
+        self._stopping = False
+        self._drained = False
 
     @receives(Begin)
     def on_begin(self, msg: Begin, sender: Address) -> None:
@@ -58,6 +59,8 @@ class Exporter(Actor):
 
     def _take_up(self) -> None:
         """Go on from what is kept of each exporter, also of those that are not configured now."""
+        if self._stopping:
+            return
         try:
             with open_reader(self._home / "squad.db") as pool, pool.connection() as database:
                 kept = keeper(database).get(KEY)
@@ -72,10 +75,12 @@ class Exporter(Actor):
                 lambda settings=settings: self.make_receiver(settings),  # type: ignore[misc]
                 moved=lambda name, mark: self.post(lambda: self._moved(name, mark)),
                 trouble=lambda name, wrong: self.post(lambda: self._troubled(name, wrong)),
+                done=lambda name: self.post(lambda: self._has_ended(name)),
                 log=self._log,
                 clock=self.clock,
             )
             self._couriers[name] = courier
+            self._sending.add(name)
             courier.start()
         self._report()
 
@@ -112,7 +117,7 @@ class Exporter(Actor):
         if token == "take up":  # noqa: S105 - the name of a timer
             self._take_up()
         else:
-            self._look_whether_done()
+            self._end()
 
     @receives(StorageAt)
     def on_storage_at(self, msg: StorageAt, sender: Address) -> None:
@@ -127,15 +132,25 @@ class Exporter(Actor):
     @receives(Drain)
     def on_drain(self, msg: Drain, sender: Address) -> None:
         """Send what is there, for a moment. What is left is sent after the next start."""
-        if self._deadline is None:
-            self._deadline = self.clock.monotonic() + _FAREWELL
-            for courier in self._couriers.values():
-                courier.stop()
-            self._look_whether_done()
-
-    def _look_whether_done(self) -> None:
-        done = all(courier.done.is_set() for courier in self._couriers.values())
-        if done or self._deadline is None or self.clock.monotonic() >= self._deadline:
-            self.tell(self._supervisor, Drained(self._worker))
+        if self._stopping:
+            return
+        self._stopping = True
+        for courier in self._couriers.values():
+            courier.stop()
+        if self._sending:
+            self.after(_FAREWELL, "farewell")
         else:
-            self.after(_LOOK, "done?")
+            self._end()
+
+    def _has_ended(self, name: str) -> None:
+        self._sending.discard(name)
+        if not self._sending:
+            self._end()
+
+    def _end(self) -> None:
+        """All is sent, or there is no more time."""
+        for courier in self._couriers.values():
+            courier.give_up()
+        if not self._drained:
+            self._drained = True
+            self.tell(self._supervisor, Drained(self._worker))
