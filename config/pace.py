@@ -27,7 +27,7 @@ class RateConfig(Section):
     burst: int = Field(default=20, ge=1, description="Messages that may go at once after a pause.")
     when_empty: Literal["wait", "raise"] = Field(
         default="wait",
-        description="Whether a send waits until there is room (a client's for 20 s at most), or is refused at once by a "
+        description="Whether a send waits until there is room (a client's for 20 s at most), or is refused by a "
         "RateLimitError. For `send_rate` and `limits.clients`; under `handle_rate` messages can only wait.",
     )
 
