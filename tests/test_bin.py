@@ -91,6 +91,8 @@ class Repository:
 
     def start(self, script: str, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
         clean = {k: v for k, v in os.environ.items() if k not in ("PYTHON", "PYTHONPATH", "SQUAD_TEST_MARK")}
+        temporary = self.root.parent / "temporary"  # a pip that is interrupted leaves its folders there
+        temporary.mkdir(exist_ok=True)
         return subprocess.Popen(
             [self.root / "bin" / script, *arguments],
             stdout=subprocess.PIPE,
@@ -98,7 +100,7 @@ class Repository:
             stdin=subprocess.DEVNULL,
             text=True,
             cwd="/",
-            env=clean | {"PYTHON": sys.executable} | (env or {}),
+            env=clean | {"PYTHON": sys.executable, "TMPDIR": str(temporary)} | (env or {}),
             start_new_session=True,
         )
 
