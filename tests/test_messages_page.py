@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from squad.actors.agents.sendrate import LONGEST
+from squad.actors.gateway.admission import LONGEST_WAIT
 from squad.config.schema import AgentConfig
 from squad.replies import Reply
 from tests.running import ROOT, RunningSquad
@@ -76,5 +78,9 @@ def test_the_page_names_the_defaults_and_the_fields() -> None:
     settings = AgentConfig(class_="./a.py:A")
     assert f"`queue.limit` messages, {settings.queue.limit} unless configured" in PAGE
     assert f"After `cancel_grace` ({settings.cancel_grace:g} s)" in PAGE
+    assert settings.send_rate is not None
+    assert f"An agent sends {settings.send_rate.per_minute:g} messages a minute at most" in PAGE
+    assert f"waits for {LONGEST_WAIT:g} s at most" in PAGE
+    assert f"a message is put off for {LONGEST:g} s at most" in PAGE
     for field in Reply.__dataclass_fields__:  # type: ignore[attr-defined]
         assert f"| `{field}` |" in PAGE

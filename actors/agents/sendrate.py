@@ -9,8 +9,8 @@ from squad.actors.bucket import TokenBucket
 from squad.clock import SYSTEM, Clock
 from squad.errors import RateLimitError
 
-_LONGEST = 60.0  # seconds that a message is put off because of others: it should notice a rate that was raised
-_GRACE = 10.0  # seconds after which tokens that were promised to a message are free again
+LONGEST = 60.0  # seconds that a message is put off because of others: it should notice a rate that was raised
+_GRACE = 10.0  # seconds that a message may be late; then the tokens that were promised to it are free again
 
 
 class BeyondBurstError(RateLimitError):
@@ -19,7 +19,7 @@ class BeyondBurstError(RateLimitError):
 
 class _Promise(NamedTuple):
     tokens: int
-    until: float  # monotonic
+    due: float  # monotonic: when the message is to come for them
 
 
 class SendRate:
@@ -95,7 +95,7 @@ class SendRate:
             if bucket.burst < taken + 1 <= whole:
                 bucket.take(now, floor=-whole)
                 return
-            others = self._promised_before(message, now)
+            others, late = self._promised_before(message, now)
             missing = bucket.take(now, floor=others)
             if missing <= 0:
                 return
@@ -106,22 +106,25 @@ class SendRate:
                 )
             # What it has taken it will give back, so that the one token it misses is all that it misses.
             alone = missing - others * 60 / bucket.per_minute
-            seconds = max(alone, min(missing, _LONGEST))
+            seconds = max(alone, min(missing, LONGEST), late)
             if message and self._whole is None:
-                self._promised[message] = _Promise(taken + 1, now + seconds + _GRACE)
+                self._promised[message] = _Promise(taken + 1, now + seconds)
         raise _used_up(seconds)
 
-    def _promised_before(self, message: str, now: float) -> int:
-        """Tokens that are promised to messages whose turn is before this one's."""
-        tokens = 0
+    def _promised_before(self, message: str, now: float) -> tuple[int, float]:
+        """Tokens that are promised to messages whose turn is before this one's; and how long to wait at least, because
+        one of them is late: as long again, but not after its promise has lapsed."""
+        tokens, wait = 0, 0.0
         for other, promise in list(self._promised.items()):
-            if promise.until < now:
+            late = now - promise.due
+            if late > _GRACE:
                 del self._promised[other]
             elif other == message:
                 break
             else:
                 tokens += promise.tokens
-        return tokens
+                wait = max(wait, min(late, _GRACE - late))
+        return tokens, wait
 
 
 def _used_up(seconds: float) -> RateLimitError:

@@ -18,7 +18,7 @@ supervision:
 agents:
 """
 MORE = {
-    "rate-limited": "send_rate: {per_minute: 1, burst: 1, when_empty: raise}",
+    "rate-limited": "send_rate: {per_minute: 1, burst: 2, when_empty: raise}",
     "timeout": "timeout: 500ms",
     "ceiling": "max_memory_mb: 200",
     "start": "options: {unless: NO_START}",
@@ -63,6 +63,8 @@ def test_what_costs_an_attempt(squad: RunningSquad, name: str, outcome: str, cau
 
 @pytest.mark.parametrize(("name", "text"), [("retry-at", "not yet"), ("rate-limited", "rate limited: ")])
 def test_what_is_put_off(squad: RunningSquad, name: str, text: str) -> None:
+    if name == "rate-limited":
+        squad.wait(squad.send(name, "fail", {"how": name}))  # takes what the bucket holds
     task = squad.send(name, "fail", {"how": name})
     row = eventually(lambda: (r := squad.task(task))["not_before"] and r, "it is put off")
     assert (row["status"], row["attempts"]) == ("queued", 0)

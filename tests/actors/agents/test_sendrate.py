@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from squad.actors.agents.sendrate import BeyondBurstError, SendRate
+from squad.actors.agents.sendrate import LONGEST, BeyondBurstError, SendRate
 from squad.clock import Clock
 from squad.errors import RateLimitError
 
@@ -57,6 +59,23 @@ def test_an_attempt_is_put_off_until_all_its_tokens_are_there(clock: Hand) -> No
     assert rate.level() == 0
 
 
+@given(st.lists(st.tuples(st.integers(1, 5), st.floats(0, 30), st.booleans()), max_size=40))
+def test_what_is_sent_keeps_to_the_rate_and_who_waits_as_told_is_served(
+    attempts: list[tuple[int, float, bool]],
+) -> None:
+    """Sends of an attempt, the pause after it, and whether it waits until it has succeeded."""
+    clock = Hand()
+    rate, sent = SendRate(60, 5, wait=False, clock=clock), 0
+    for number, (sends, pause, patient) in enumerate(attempts):
+        begun = clock.now
+        while (again := attempt(rate, str(number), sends)) is not None and patient:
+            clock.now += again + 0.001
+            assert clock.now - begun < 2 * LONGEST + 30  # though none of those before it may come
+        sent += sends if again is None else 0
+        assert sent <= 5 + (clock.now - 100) + 0.01
+        clock.now += pause
+
+
 def test_more_than_the_burst_can_never_be(clock: Hand) -> None:
     rate = SendRate(60, 5, wait=False, clock=clock)
     with pytest.raises(BeyondBurstError, match="allows 5 messages at once, and this handler sends 6 or more"):
@@ -86,6 +105,17 @@ def test_what_was_promised_to_a_message_that_does_not_come_is_free_again(clock: 
     assert attempt(rate, "next", 2) is not None
     clock.now += 12
     assert attempt(rate, "other", 2) is None
+
+
+def test_who_waits_for_one_that_does_not_come_asks_a_few_times(clock: Hand) -> None:
+    rate = SendRate(60_000, 2, wait=False, clock=clock)
+    attempt(rate, "first", 1)
+    assert attempt(rate, "gone", 2) is not None
+    tries = 0
+    while (again := attempt(rate, "next", 1)) is not None:
+        clock.now += again + 0.001
+        tries += 1
+    assert (5 < tries < 20, clock.now) == (True, pytest.approx(110, abs=0.1))
 
 
 def test_nobody_is_put_off_for_long_because_of_others(clock: Hand) -> None:
