@@ -247,7 +247,7 @@ def tests(made: Repository) -> Iterator[Repository]:
 
 
 def test_bin_test_passes_its_arguments_and_the_status(tests: Repository) -> None:
-    parallel = "-n|2|--dist|worksteal"
+    parallel = "-n|3|--dist|worksteal"
     status, out, err = tests.run("test", "-k", "two words", "--fail")
     assert (status, out, err) == (5, f"{parallel}|-m|not slow and not thespian_suite|-k|two words|--fail\n", "")
     status, out, err = tests.run("test", "--slow", "-x")
