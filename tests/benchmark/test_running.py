@@ -59,7 +59,7 @@ def test_every_measurement_gives_its_figures(tmp_path: Path) -> None:
             assert ranks[0] > 0
     few, ready, many = (figures["many", f"{name}_mb"] for name in ("few", "ready", "many"))
     assert 0 < few < many
-    assert few < ready < 2 * many
+    assert 0 < ready < 2 * many  # before its messages, when few has had its own
     assert figures["many", "each_further_agent_mb"] == pytest.approx(many - few, abs=0.001)
     assert figures["many", "ready_seconds"] > 0
     assert figures["throughput", "cpu_us"] >= figures["throughput", "storage_cpu_us"] > 0
