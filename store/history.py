@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, cast
 from peewee import SQL, Database, Expression, fn
 
 from squad.events import DERIVED, MESSAGES
-from squad.store.database import ReadOnlyDatabase
+from squad.store.database import ReadOnlyDatabase, fetch
 from squad.store.models import Attempt, ConvoyResize, Event, Task
 from squad.store.times import iso, seconds
 
@@ -321,7 +321,7 @@ class Watch:
         self._resize = _highest(database, ConvoyResize)
         running = _messages(database, Task.id, [_RUNNING])
         self._begun = {row.row: row.fence for row in running}  # row -> the claim whose begin was told
-        newest = self._read(_LAST_ENDS, _REMEMBERED // 2)
+        newest = fetch(database, _LAST_ENDS, _REMEMBERED // 2)
         self._ends = dict.fromkeys(reversed(newest))  # (row, time) of those that were told, as an ordered set
 
     def look(self) -> list[Happening]:
@@ -367,7 +367,7 @@ class Watch:
     def _ended(self) -> Iterator[Happening]:
         _, newest = next(reversed(self._ends), (0, ""))
         start = min(time.time(), _seconds(newest)) - _LATE
-        fresh = [end for end in self._read(_ENDS_SINCE, iso(start)) if end not in self._ends]
+        fresh = [end for end in fetch(self._database, _ENDS_SINCE, iso(start)) if end not in self._ends]
         self._ends |= dict.fromkeys(fresh)
         rows = SQL("(SELECT value FROM json_each(?))", [json.dumps([row for row, _ in fresh])])
         for row in _messages(self._database, Task.completed_at, [Task.id.in_(rows), Task.status.in_(_ENDS)]):
@@ -376,10 +376,6 @@ class Watch:
             yield row.ended()
         while len(self._ends) > _REMEMBERED:
             del self._ends[next(iter(self._ends))]
-
-    def _read(self, sql: str, *parameters: object) -> list[tuple[int, str]]:
-        found: list[tuple[int, str]] = self._database.execute_sql(sql, parameters).fetchall()  # type: ignore[no-untyped-call]
-        return found
 
 
 def _highest(database: Database, model: type[Any]) -> int:

@@ -6,6 +6,8 @@ import json
 
 from peewee import Database
 
+from squad.store.database import fetch
+
 # In each place (a recipient's messages of one priority that are ready) the index has them in the order of arrival. Of
 # the places only those count whose newest message is among the newest of all places.
 NEWEST = """
@@ -44,8 +46,7 @@ _WAITING = "SELECT COUNT(*), COALESCE(SUM(messages), 0) FROM queued WHERE recipi
 
 def are_many(database: Database, agent: str | None, limit: int) -> bool:
     """Whether so many wait for ``agent`` that ``newest`` is quicker than to sort all of them for ``limit``."""
-    cursor = database.execute_sql(_WAITING, (agent,))  # type: ignore[no-untyped-call]
-    places, messages = cursor.fetchone()
+    ((places, messages),) = fetch(database, _WAITING, agent)
     return bool(messages > _SORTED * min(places, limit) * limit)
 
 
@@ -54,6 +55,5 @@ def newest(database: Database, agent: str | None, before: int | None, limit: int
 
     What it takes grows with the places, and with the messages that are delayed, which are in the order of their times.
     """
-    given = (agent, _LAST if before is None else before, limit)
-    found = database.execute_sql(NEWEST, given).fetchall()  # type: ignore[no-untyped-call]
+    found = fetch(database, NEWEST, agent, _LAST if before is None else before, limit)
     return json.dumps([row for (row,) in found])
