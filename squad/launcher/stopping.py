@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -22,6 +23,7 @@ FORCED_WITHIN = 10.0  # seconds; after that the launcher itself is killed
 _MARGIN = 10.0  # seconds which a stop may take beyond the time that the configuration gives to handlers
 _DEFAULT_GRACE = 30.0  # seconds, where the launcher has not said what its configuration gives
 _STARTING = 5.0  # seconds for a launcher that has just taken the lock to say who it is
+_HEARING = 5.0  # seconds for a launcher that is asked to stop to say that it has heard
 _POLL = 0.05
 
 
@@ -60,8 +62,8 @@ def stop(home: Path, *, force: bool = False, timeout: float | None = None) -> St
             return stop(home, force=force, timeout=timeout)
         if force:
             _tell(handle, signal.SIGQUIT)
-        elif not content.get("stopping"):  # a second signal would force it
-            _tell(handle, signal.SIGTERM)
+        else:
+            _ask(home, handle, min(timeout, _HEARING))
         if not _ended(handle, timeout):
             if not force:
                 raise WaitTimeoutError(
@@ -89,6 +91,37 @@ def _holder(place: Home) -> Holder | None:
         if holder is None or holder.pid is not None or time.monotonic() > deadline:
             return holder
         time.sleep(_POLL)
+
+
+def _ask(home: Path, handle: int, limit: float) -> None:
+    """Ask for a stop in good order, unless somebody has: a second signal would force it.
+
+    Who asks waits until the launcher says that it has heard, ``limit`` seconds at most, and keeps others who ask in the
+    same moment waiting until then.
+    """
+    until = time.monotonic() + limit
+    folder = os.open(home, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while not _taken(folder) and time.monotonic() < until and not _ended(handle, _POLL):
+            pass
+        asked = False
+        while not (said := lock.read(home)).get("stopping") and not _ended(handle, 0):
+            late = time.monotonic() >= until
+            if not asked and (said or late):  # it says nothing for the moment in which it writes
+                _tell(handle, signal.SIGTERM)
+                asked = True
+            if late or _ended(handle, _POLL):
+                return
+    finally:
+        os.close(folder)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _tell(handle: int, number: signal.Signals) -> None:

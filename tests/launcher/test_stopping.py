@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,26 @@ def test_two_stops_at_once_both_wait_and_neither_forces(squad: RunningSquad) -> 
             _, error = process.communicate(timeout=60)
             assert process.returncode == 0, error
             assert "stopped" in error
+        assert squad.task(task)["status"] == "completed"
+
+
+def test_nor_do_many_in_the_same_moment(squad: RunningSquad) -> None:
+    with squad:
+        task = napping(squad)
+        together = threading.Barrier(8)
+
+        def forced() -> bool:
+            together.wait(60)
+            try:
+                return launcher.stop(squad.home).forced
+            except NotRunningError:  # it came when all was over
+                return False
+
+        with ThreadPoolExecutor(8) as threads:
+            stops = [threads.submit(forced) for _ in range(8)]
+            eventually(lambda: '"stopping": true' in (squad.home / "launcher.lock").read_text(), "it is heard")
+            wake(squad)
+            assert not any(each.result(120) for each in stops)
         assert squad.task(task)["status"] == "completed"
 
 
