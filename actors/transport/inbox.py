@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import mmap
 import os
@@ -26,8 +25,11 @@ from squad.actors.transport.wire import ANSWER, LENGTH, TAKEN, UNREADABLE, is_sa
 _BACKLOG = 4096  # connections which the kernel holds for a busy actor
 _ACCEPTS = 100  # connections taken in one round
 _CHUNK = 256 * 1024  # bytes; about what a Unix socket holds
-_BREATH = 0.05  # seconds not to accept when no descriptor is left for a connection
-_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
+_BREATH = 0.05  # seconds not to accept when that has failed, as when no descriptor is left for a connection
+# By edges, epoll tells of connections in the order in which something came. Otherwise one that was read lately keeps
+# its place in front, and what was sent because of a message may be read before that message.
+_READABLE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
+_ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 
 @dataclass(slots=True, eq=False)
@@ -51,13 +53,13 @@ class Inbox:
         self._receiving: dict[int, _Incoming] = {}  # by descriptor
         # Not a bytearray, which would write zeros to all of it: of this the process has what was read into it so far.
         self._buffer = memoryview(mmap.mmap(-1, _CHUNK, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
-        self._accept_again: float | None = None  # monotonic, while no descriptor is left
+        self._accept_again: float | None = None  # monotonic, after a failure
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.setblocking(False)
         self._listener.bind(path)
         self._listener.listen(_BACKLOG)
         self._number = self._listener.fileno()
-        poller.add(self._number, select.EPOLLIN, self._accept)
+        poller.add(self._number, _READABLE, self._accept)
 
     def __len__(self) -> int:
         """How many connections are open."""
@@ -69,14 +71,14 @@ class Inbox:
     def attend(self) -> None:
         if self._accept_again is not None and self._accept_again <= time.monotonic():
             self._accept_again = None
-            self._poller.change(self._number, select.EPOLLIN)
+            self._poller.change(self._number, _READABLE)
 
     def read_the_last_of(self, path: str) -> None:
         """Read all that the process which listened at ``path`` has written. It is dead, so this comes to an end."""
         self._accept(0)
         for incoming in list(self._receiving.values()):
             if incoming.sender is None or incoming.sender.addressDetails.path == path:
-                while self._receive(incoming, 0):
+                while self._receive(incoming):
                     pass
 
     def close(self) -> None:
@@ -108,9 +110,8 @@ class Inbox:
                 return
             except OSError as error:  # what waits in the backlog waits on
                 thesplog("cannot accept: %s", error, level=logging.WARNING)
-                if error.errno in _NO_DESCRIPTOR:
-                    self._accept_again = time.monotonic() + _BREATH
-                    self._poller.change(self._number, 0)
+                self._accept_again = time.monotonic() + _BREATH
+                self._poller.change(self._number, 0)
                 return
             if not is_same_user(connection):
                 thesplog("refused a connection from another user", level=logging.WARNING)
@@ -119,20 +120,27 @@ class Inbox:
             connection.setblocking(False)
             incoming = _Incoming(connection)
             self._receiving[connection.fileno()] = incoming
-            self._poller.add(connection.fileno(), select.EPOLLIN, partial(self._receive, incoming))
-            self._receive(incoming, 0)
+            self._receive(incoming)
+            if connection.fileno() >= 0:  # not before it was read: it would have a place in front
+                self._poller.add(connection.fileno(), _READABLE, partial(self._arrive, incoming))
+        self._poller.change(self._number, _READABLE)  # for those who wait still
 
-    def _receive(self, incoming: _Incoming, _events: int) -> bool:
-        """Read once, and take the messages which are complete. Whether something was there."""
+    def _arrive(self, incoming: _Incoming, events: int) -> None:
+        count = self._receive(incoming)
+        if count == _CHUNK or (count and events & _ENDED):  # there is more, if only the end
+            self._poller.change(incoming.connection.fileno(), _READABLE)
+
+    def _receive(self, incoming: _Incoming) -> int:
+        """Read once, and take the messages which are complete. How many bytes were there."""
         try:
             count = incoming.connection.recv_into(self._buffer)
         except BlockingIOError:
-            return False
+            return 0
         except OSError:
             count = 0
         if not count:
             self._hang_up(incoming)
-            return False
+            return 0
         data = incoming.data
         if data:
             data += self._buffer[:count]
@@ -142,7 +150,7 @@ class Inbox:
         else:
             used = self._take_frames(incoming, self._buffer[:count])
             data += self._buffer[used:count]
-        return True
+        return count
 
     def _take_frames(self, incoming: _Incoming, view: memoryview) -> int:
         """How many bytes of ``view`` are done with."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,49 @@ def test_what_was_sent_before_is_written_before_also_to_others(
     for _ in range(3):
         poller.wait(0)
     assert numbers(box) == [0, 1, 2]
+
+
+def test_who_asks_because_of_a_message_is_read_after_an_earlier_message_to_the_same_target(
+    lanes: Lanes, box: Inbox, poller: Poller, tmp_path: Path
+) -> None:
+    """Although its connection is one that was read lately."""
+    with closing(Lanes(greeting("/who-asks"), poller)) as asking:
+        for number, sender in enumerate([lanes, asking, lanes, asking, lanes, asking]):
+            sender.send(str(tmp_path / "box"), frame(pickle.dumps(number)), number)
+            if number < 4:
+                poller.wait(0)
+
+        poller.wait(0)
+
+        assert numbers(box) == [0, 1, 2, 3, 4, 5]
+
+
+def test_more_connections_than_are_taken_in_one_round_are_all_taken(box: Inbox, poller: Poller, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        for number in range(250):
+            each = stack.enter_context(closing(Lanes(greeting(f"/{number}"), poller)))
+            each.send(str(tmp_path / "box"), frame(pickle.dumps(number)), number)
+
+        for _ in range(3):
+            poller.wait(0)
+
+        assert numbers(box) == list(range(250))
+        assert len(box) == 250
+
+
+def test_what_was_written_at_once_before_an_end_is_read_to_its_end(
+    lanes: Lanes, box: Inbox, poller: Poller, tmp_path: Path
+) -> None:
+    lanes.send(str(tmp_path / "box"), frame(pickle.dumps(0)), 0)
+    poller.wait(0)
+    lanes.send(str(tmp_path / "box"), frame(pickle.dumps(1)), 1)
+    lanes.close()
+
+    for _ in range(3):
+        poller.wait(0)
+
+    assert numbers(box) == [0, 1]
+    assert len(box) == 0
 
 
 def test_the_end_of_one_connection_does_not_end_another_that_has_its_number(tmp_path: Path) -> None:
