@@ -75,7 +75,8 @@ class Inbox:
 
     def read_the_last_of(self, path: str) -> None:
         """Read all that the process which listened at ``path`` has written. It is dead, so this comes to an end."""
-        self._accept(0)
+        while self._accept(0):
+            pass
         for incoming in list(self._receiving.values()):
             if incoming.sender is None or incoming.sender.addressDetails.path == path:
                 while self._receive(incoming):
@@ -102,17 +103,18 @@ class Inbox:
             self._poller.remove(descriptor)
         self.close()
 
-    def _accept(self, _events: int) -> None:
+    def _accept(self, _events: int) -> bool:
+        """Whether there may be more."""
         for _ in range(_ACCEPTS):
             try:
                 connection, _address = self._listener.accept()
             except BlockingIOError:
-                return
+                return False
             except OSError as error:  # what waits in the backlog waits on
                 thesplog("cannot accept: %s", error, level=logging.WARNING)
                 self._accept_again = time.monotonic() + _BREATH
                 self._poller.change(self._number, 0)
-                return
+                return False
             if not is_same_user(connection):
                 thesplog("refused a connection from another user", level=logging.WARNING)
                 connection.close()
@@ -124,6 +126,7 @@ class Inbox:
             if connection.fileno() >= 0:  # not before it was read: it would have a place in front
                 self._poller.add(connection.fileno(), _READABLE, partial(self._arrive, incoming))
         self._poller.change(self._number, _READABLE)  # for those who wait still
+        return True
 
     def _arrive(self, incoming: _Incoming, events: int) -> None:
         count = self._receive(incoming)

@@ -180,7 +180,8 @@ class UnixTransport:
         self.set_watch([])
         self._lanes.flush()
         while self._lanes and (left := deadline - time.monotonic()) > 0:
-            self._poller.wait(min(left, self._lanes.patience() or left))
+            patience = self._lanes.patience()
+            self._poller.wait(left if patience is None else min(left, patience))
             self._lanes.attend()
 
     # -- things that happen -----------------------------------------------------------------------------------------

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from thespian.actors import ActorSystem, PoisonMessage
+from thespian.actors import ActorAddress, ActorSystem, PoisonMessage
 from thespian.system.messages.status import Thespian_ActorStatus, Thespian_StatusReq
+from thespian.system.transport import TransmitIntent
 
 from squad.actors.transport import System
+from squad.actors.transport.address import UnixAddress
 from squad.actors.transport.folder import open_folder
 from squad.actors.transport.system_base import FOLDER, register
+from squad.actors.transport.unix import Endpoint, UnixTransport
 from tests.actors.transport.cast import Echo, Family, Kill, News, Raise, Say
 from tests.actors.transport.crowd import (
     Failing,
@@ -27,6 +32,7 @@ from tests.actors.transport.crowd import (
     SendFromThreads,
     Threaded,
 )
+from tests.actors.transport.laning import Listen
 from tests.actors.transport.watching import all_gone
 from tests.running import eventually
 
@@ -74,6 +80,38 @@ def test_what_was_written_by_one_who_is_killed_comes_before_its_exit(system: Sys
 
     eventually(lambda: ("exited", 0) in heard(), "its exit is told")
     assert heard() == (("last words", 0),) * 500 + (("exited", 0),)
+
+
+def test_who_leaves_sends_all_of_it_although_its_target_had_no_room_at_first(run_dir: Path, listen: Listen) -> None:
+    folder = open_folder(run_dir)
+    transport = UnixTransport(Endpoint(None, folder.fresh(), None, folder))
+    target = listen("target", 0)
+    path = target.getsockname()
+    others = []
+    with pytest.raises(BlockingIOError):  # its backlog is full
+        for _ in range(10):
+            others.append(socket.socket(socket.AF_UNIX))
+            others[-1].setblocking(False)
+            others[-1].connect(path)
+    to = ActorAddress(UnixAddress(path))
+    transport.scheduleTransmit(None, TransmitIntent(to, b"x" * 1_000_000))  # more than a connection takes at once
+    transport._poller.wait(0)  # it was woken to look after that; in its own loop nobody would have
+    for _ in others[:-1]:
+        target.accept()[0].close()
+
+    with ThreadPoolExecutor(1) as reader:
+        received = reader.submit(_read_to_the_end, target)
+        transport.drain(20)
+        transport.close()
+
+        assert received.result(60) > 1_000_000
+    for each in others:
+        each.close()
+
+
+def _read_to_the_end(listener: socket.socket) -> int:
+    with listener.accept()[0] as connection:
+        return sum(iter(lambda: len(connection.recv(1_000_000)), 0))
 
 
 def test_a_thousand_exits_are_told_when_twenty_die_at_once_fifty_times(system: System) -> None:

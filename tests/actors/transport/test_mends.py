@@ -36,11 +36,14 @@ def test_what_a_dead_child_has_written_is_taken_before_its_exit_is_told(tmp_path
     poller = Poller()
     box = Inbox(str(tmp_path / "box"), poller)
     children = [socket.socket(socket.AF_UNIX) for _ in range(2)]
-    for child in children:  # the first is accepted while it lives, the second when it is dead
+    others = [socket.socket(socket.AF_UNIX) for _ in range(150)]  # more than are accepted in one round
+    for child in children:  # the first is accepted while it lives, the second when it is dead, after the others
         child.connect(str(tmp_path / "box"))
         child.sendall(greeting("/child"))
         if child is children[0]:
             poller.wait(0)
+            for other in others:
+                other.connect(str(tmp_path / "box"))
         for _ in range(3):
             child.sendall(frame(pickle.dumps(b"x" * 50_000)))
         child.close()
@@ -61,5 +64,7 @@ def test_what_a_dead_child_has_written_is_taken_before_its_exit_is_told(tmp_path
         parent.childDied()
 
     assert [(type(message), before) for message, before in told] == [(ChildActorExited, 6)]
+    for other in others:
+        other.close()
     box.close()
     poller.close()
