@@ -31,6 +31,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
+_NEVER = 1e10  # seconds, about 300 years
+
 
 class Exit(IntEnum):
     """Exit statuses of every command."""
@@ -164,12 +166,13 @@ class Refuse(HandlerSignal):
 class RetryAfter(HandlerSignal):
     """Give the message back, to be handled again after ``when``: seconds from now, or an aware ``datetime``.
 
-    It does not count as an attempt: a rate limit is not a crash.
+    It does not count as an attempt: a rate limit is not a crash. Raises ValueError for anything else.
     """
 
     def __init__(self, when: float | datetime, reason: str = "") -> None:
         super().__init__(reason or f"retry after {when}")
-        if isinstance(when, datetime) and when.tzinfo is None:
-            raise ValueError("RetryAfter needs seconds or a datetime with a time zone")
+        aware = isinstance(when, datetime) and when.tzinfo is not None
+        if not aware and not (isinstance(when, int | float) and when < _NEVER):  # nor is NaN less
+            raise ValueError(f"RetryAfter takes seconds or an aware datetime, not {when!r}")
         self.when = when
         self.reason = reason

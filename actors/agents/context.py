@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from squad import trace
 from squad.actors.agents import sending, tracing
@@ -176,16 +176,16 @@ class Context:
         task = NewTask(
             new_id(),
             self.agent,
-            recipient,
-            name,
+            sending.plain(recipient),
+            sending.plain(name),
             text,
-            priority,
+            int(priority),
             parent_id=self._lease.task_id,
             root_id=self._lease.root_id,
             not_before=not_before,
-            key=key,
+            key=None if key is None else sending.plain(key),
             expires_at=expires_at,
-            reply_to=asked,
+            reply_to=None if asked is None else sending.plain(asked),
             reply_timeout=patience,
             traceparent=self._passed_on(),
         )
@@ -229,7 +229,7 @@ class Context:
         number = self._own.check(name, value, kind)
         if len(self.metrics) >= MOST_VALUES:
             raise ValueError(f"one message records at most {MOST_VALUES} values of metrics: add them up before")
-        self.metrics.append((name, kind, number))
+        self.metrics.append((sending.plain(name), cast(Kind, sending.plain(kind)), number))
 
     def finish(self) -> None:
         """End the agent in good order once this message is settled: its work is done.

@@ -248,27 +248,38 @@ class Runner(threading.Thread):
         return outcome
 
     def _raised(self, lease: Lease, error: BaseException) -> Outcome:
+        """How it ends. Its ``error`` is a plain ``str``: storage could not read an object of the users' classes."""
+        try:
+            outcome = self._ended_by(lease, error)
+        except Exception as unusable:  # what was raised lacks what errors of its kind have: a reason, a time
+            outcome = self._charged(lease, f"{short_traceback(unusable)}\n{short_traceback(error)}")
+        return outcome._replace(error=outcome.error[:_ERROR_LIMIT])
+
+    def _ended_by(self, lease: Lease, error: BaseException) -> Outcome:
         outcome = Outcome(lease.row, lease.fence, "error")
         log = self._bench.log
         if isinstance(error, RetryAfter):
             until = error.when if isinstance(error.when, int | float) else None
             at = self._bench.clock.time() + until if until is not None else error.when.timestamp()  # type: ignore[union-attr]
             log.info("%s %s given back: %s", lease.type, lease.task_id, error)
-            return outcome._replace(kind="retry", not_before=at, error=str(error))
+            return outcome._replace(kind="retry", not_before=float(at), error=str(error))
         if isinstance(error, RateLimitError) and not isinstance(error, BeyondBurstError):
             at = math.ceil((self._bench.clock.time() + error.retry_after) * 1000) / 1000  # as rows say it: not too soon
             return outcome._replace(kind="limited", not_before=at, error=f"rate limited: {error}")
         if isinstance(error, Refuse):
-            log.warning("%s %s refused: %s", lease.type, lease.task_id, error.reason)
-            return outcome._replace(kind="refused", error=error.reason)
+            reason = str(error.reason)
+            log.warning("%s %s refused: %s", lease.type, lease.task_id, reason)
+            return outcome._replace(kind="refused", error=reason)
         if isinstance(error, SquadError):
-            more = [text for text in map(str, error.problems) if text not in error.message]
-            text = "; ".join([error.message, *more, *_place(error)])[:_ERROR_LIMIT]
-            log.error("%s %s failed (attempt %d): %s", lease.type, lease.task_id, lease.attempt, text)
-            return outcome._replace(kind="timeout" if isinstance(error, CommandTimeoutError) else "error", error=text)
-        text = short_traceback(error)
-        log.error("%s %s failed (attempt %d): %s", lease.type, lease.task_id, lease.attempt, text)
-        return outcome._replace(error=text)
+            message = str(error.message)
+            more = [text for text in map(str, error.problems) if text not in message]
+            text = "; ".join([message, *more, *_place(error)])[:_ERROR_LIMIT]
+            return self._charged(lease, text, "timeout" if isinstance(error, CommandTimeoutError) else "error")
+        return self._charged(lease, short_traceback(error))
+
+    def _charged(self, lease: Lease, text: str, kind: str = "error") -> Outcome:
+        self._bench.log.error("%s %s failed (attempt %d): %s", lease.type, lease.task_id, lease.attempt, text)
+        return Outcome(lease.row, lease.fence, kind, error=text)
 
 
 def short_traceback(error: BaseException) -> str:

@@ -29,6 +29,12 @@ def problems(recipient: str, kind: str, priority: int, key: str | None, recipien
     return found
 
 
+def plain(text: str) -> str:
+    """A ``str`` itself of what may be one of the users' own, such as a member of a ``StrEnum``: what a handler says is
+    read by storage, which does not have their classes."""
+    return str.__str__(text)
+
+
 def times(
     delay: float | str | None,
     at: float | str | datetime | None,

@@ -12,13 +12,26 @@ import subprocess
 import sys
 import threading
 import time
+from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from squad import Agent, Context, handles, message
 
 MANY = 2_000  # lines
 LINE = "x" * 1000
+
+
+class Word(StrEnum):
+    RECIPIENT = "wild"
+    TYPE = "wild"
+    KEY = "once"
+    METRIC = "words"
+    KIND = "counter"
+
+
+class Urgency(IntEnum):
+    HIGH = 1
 
 
 @message("wild")
@@ -136,6 +149,13 @@ class Wildling(Agent):
 
     def huge_send(self, msg: Wild, ctx: Context) -> Any:
         ctx.send("wild", Wild("tame", "x" * 2_000_000))
+
+    def own_words(self, msg: Wild, ctx: Context) -> Any:
+        """Storage has none of these classes."""
+        ctx.send(Word.RECIPIENT, Word.TYPE, {"how": "change-folder"}, priority=Urgency.HIGH, key=Word.KEY)
+        ctx.metric(Word.METRIC, 1.0, cast(Any, Word.KIND))
+        ctx.state["word"] = Word.KEY
+        return Word.KEY
 
     # -- what it leaves behind --------------------------------------------------------------------------------------
 

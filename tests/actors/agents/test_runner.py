@@ -19,7 +19,7 @@ from squad.actors.agents.context import Context, StateCell
 from squad.actors.agents.handlers import Agent, handles
 from squad.actors.agents.runner import Runner, Tray, Workbench
 from squad.actors.agents.sendrate import SendRate
-from squad.errors import RateLimitError, Refuse, RetryAfter
+from squad.errors import RateLimitError, Refuse, RetryAfter, SquadError
 from squad.messages import message
 from squad.store.rows import Lease, Outcome
 
@@ -32,6 +32,13 @@ class Do:
 @message("other")
 class Other:
     n: int = 0
+
+
+class Hollow(Refuse):
+    """A signal that has nothing of what its base says about itself."""
+
+    def __init__(self) -> None:
+        pass
 
 
 class Worker(Agent):
@@ -61,6 +68,24 @@ class Worker(Agent):
                 raise RetryAfter(datetime.now(UTC) + timedelta(hours=1))
             case "exit":
                 raise SystemExit(3)
+            case "refuse-with-an-error":
+                raise Refuse(KeyError("a reason that is no text"))  # type: ignore[arg-type]
+            case "refuse-at-length":
+                raise Refuse("x" * 1_000_000)
+            case "refuse-in-its-own-way":
+                raise Hollow
+            case "later-not-text":
+                raise RetryAfter("10m")  # type: ignore[arg-type]
+            case "later-never":
+                raise RetryAfter(float("nan"))
+            case "later-far":
+                raise RetryAfter(1e300)
+            case "later-long-ago":
+                raise RetryAfter(-(10**400))
+            case "later-because":
+                raise RetryAfter(1, reason=KeyError("no text either"))  # type: ignore[arg-type]
+            case "an-error-of-ours":
+                raise SquadError(3)  # type: ignore[arg-type]
             case "nobody":
                 ctx.send("nobdy", Other())
             case "unsayable":
@@ -182,13 +207,25 @@ def test_state_builds_up_and_a_failure_leaves_it_alone(bench: Bench) -> None:
         ("unsayable", "error", "not JSON serializable"),
         ("nan", "error", "not JSON compliant"),
         ("surrogate", "error", "surrogates not allowed"),
+        ("refuse-with-an-error", "refused", "a reason that is no text"),
+        ("refuse-at-length", "refused", "xxx"),
+        ("refuse-in-its-own-way", "error", "'Hollow' object has no attribute 'reason'"),
+        ("later-not-text", "error", "RetryAfter takes seconds or an aware datetime, not '10m'"),
+        ("later-never", "error", "RetryAfter takes seconds or an aware datetime, not nan"),
+        ("later-far", "error", "RetryAfter takes seconds or an aware datetime, not 1e+300"),
+        ("later-long-ago", "error", "OverflowError"),
+        ("later-because", "retry", "no text either"),
+        ("an-error-of-ours", "error", "3"),
     ],
 )
 def test_how_failures_end(bench: Bench, what: str, kind: str, text: str) -> None:
     outcome = bench.run(what)
     assert outcome.kind == kind
+    assert type(outcome.error) is str  # storage takes nothing else
     assert text in outcome.error
+    assert len(outcome.error) <= 8000
     assert "/runner.py" not in outcome.error
+    assert bench.run("echo").kind == "done"  # the thread is still there
 
 
 def test_giving_back_is_no_attempt(bench: Bench) -> None:

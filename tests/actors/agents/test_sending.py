@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from squad.actors.agents.context import Context
 from squad.errors import RefusedError
-from squad.messages import message
+from squad.messages import message, type_of
 from squad.store.rows import Lease, NewTask
 
 
@@ -38,7 +39,7 @@ class Now:
 NOW = Now().time()
 
 
-def send(recipient: str = "other", **options: Any) -> NewTask:
+def send(recipient: str = "other", message: Any = None, **options: Any) -> NewTask:
     ctx = Context(
         agent="me",
         lease=Lease(1, 1, "the-message", "cli", "note", "{}", 5, 1, "the-root"),
@@ -50,8 +51,9 @@ def send(recipient: str = "other", **options: Any) -> NewTask:
         cancelled=threading.Event(),
         max_payload=1000,
         clock=Now(),  # type: ignore[arg-type]
+        find_type=lambda recipient, name: type_of(Note),
     )
-    ctx.send(recipient, Note(), **options)
+    ctx.send(recipient, message or Note(), **options)
     (task,) = ctx.sends
     return task
 
@@ -88,6 +90,29 @@ def test_times(options: dict[str, Any], not_before: float | None, expires_at: fl
 def test_replies(options: dict[str, Any], reply_to: str | None, timeout: float | None) -> None:
     task = send(**options)
     assert (task.reply_to, task.reply_timeout) == (reply_to, timeout)
+
+
+class Word(StrEnum):
+    OTHER = "other"
+    NOTE = "note"
+    KEY = "once"
+    ME = "me"
+
+
+class Classic(str, Enum):  # noqa: UP042 - as it was written before there was StrEnum
+    OTHER = "other"
+
+
+class Urgency(IntEnum):
+    HIGH = 2
+
+
+@pytest.mark.parametrize("recipient", [Word.OTHER, Classic.OTHER])
+def test_members_of_enumerations_are_sent_as_what_they_stand_for(recipient: str) -> None:
+    task = send(recipient, message=Word.NOTE, priority=Urgency.HIGH, key=Word.KEY, reply_to=Word.ME)
+    said = (task.recipient, task.type, task.priority, task.key, task.reply_to)
+    assert said == ("other", "note", 2, "once", "me")
+    assert [type(value) for value in said] == [str, str, int, str, str]  # storage has no other classes
 
 
 @pytest.mark.parametrize(
