@@ -91,4 +91,5 @@ def test_what_is_written_is_clean(tmp_path: Path, template: str) -> None:
 def test_the_readme_shows_the_same_commands() -> None:
     [shown] = [block for block in blocks((ROOT / "README.md").read_text()) if block.startswith("bin/squad init")]
     first = blocks(render("basic", "hello")["README.md"])[0]
-    assert shown == f"bin/squad init --into words\nsource .venv/bin/activate\ncd words\n{first}"
+    ready = "source .venv/bin/activate\npython -m pip install pytest\ncd words\n"
+    assert shown == f"bin/squad init --into words\n{ready}{first}"

@@ -33,7 +33,7 @@ from squad.errors import (
     RefusedError,
     RetryAfter,
 )
-from squad.jsontext import parse_json
+from squad.jsontext import compact, parse_json
 from squad.messages import MessageType, did_you_mean
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ def _parsed(data: bytes) -> Any:
     """JSON that can be stored. Raises ValueError for anything else."""
     try:
         value = parse_json(data.decode())
-        json.dumps(value, ensure_ascii=False).encode()  # half a character could not be stored
+        compact(value).encode()  # half a character could not be stored, nor a number beyond what a float holds
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     return value

@@ -24,9 +24,15 @@ def parse_moment(text: str) -> datetime:
     clean = text.strip()
     try:
         found = datetime.fromisoformat(clean if "-" in clean else f"{date.today().isoformat()}T{clean}")  # noqa: DTZ011
-        return found.astimezone() if found.tzinfo is None else found
+        return _here(found) if found.tzinfo is None else found
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no time: {_FORMS}") from None
+
+
+def _here(clock: datetime) -> datetime:
+    """A time that this machine's clock shows; one that it leaves out as it goes forward comes no sooner for that."""
+    moment = clock.astimezone()
+    return moment if moment.replace(tzinfo=None) == clock else clock.replace(fold=1).astimezone()
 
 
 def parse_since(text: str, now: float) -> float:

@@ -86,9 +86,12 @@ def _conclude(row: MessageRow, summary: TreeSummary | None, passed: float | None
     if row.status != "completed":
         show(f"the message {how_it_ended(row)}: {first_line(row.error_message) or 'no reason was kept'}", hint=look)
         return Exit.FAILED
-    dead = sum(count.count for count in summary.counts if count.status != "completed") if summary else 0
-    if summary and dead:
-        show(f"{dead} of {summary.total} messages did not complete", hint="squad message list --status failed")
+    lost = [count for count in summary.counts if count.status != "completed"] if summary else []
+    if summary and lost:
+        dead = sum(count.count for count in lost)
+        statuses = {count.status for count in lost}
+        look = f"squad message list --status {'failed' if 'failed' in statuses else min(statuses)}"
+        show(f"{dead} of {summary.total} messages did not complete", hint=look)
         return Exit.FAILED
     say(f"{summary.total} messages completed" if summary else how_it_ended(row))
     return Exit.DONE

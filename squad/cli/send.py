@@ -123,7 +123,9 @@ def _send_batch(file: str, given: dict[str, Any], as_json: bool) -> None:
         named = [_WRITTEN.get(name, f"--{name}") for name in surplus]
         raise UsageError(
             f"{', '.join(named)} cannot be given with --batch",
-            hint='each line says it for itself: {"recipient": …, "type": …, "payload": {…}, "priority": 3}',
+            hint="send it without; squad message show ID says how each has ended"
+            if {*surplus} <= {"wait_for", "timeout"}
+            else 'each line says it for itself: {"recipient": …, "type": …, "payload": {…}, "priority": 3}',
         )
     lines = read_file(file).split(b"\n")
 
@@ -137,7 +139,9 @@ def _send_batch(file: str, given: dict[str, Any], as_json: bool) -> None:
             raise
         _say_what_waits(squad, ())
     if not ids:
-        raise RefusedError(f"there is no message in {file!r}", hint='one {"recipient": …, "type": …} on each line')
+        raise RefusedError(
+            f"there is no message in {file!r}", hint='one {"recipient": …, "type": …, "payload": {…}} on each line'
+        )
     if as_json:
         print_json({"ids": ids})
     else:

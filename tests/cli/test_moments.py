@@ -31,6 +31,8 @@ def _berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("2026-01-31T09:30", "2026-01-31T09:30:00+01:00"),
         ("2026-07-31 09:30:15", "2026-07-31T09:30:15+02:00"),
         (" 2026-01-31 ", "2026-01-31T00:00:00+01:00"),
+        ("2026-03-29T02:30", "2026-03-29T03:30:00+02:00"),  # clocks go from 02:00 to 03:00
+        ("2026-10-25T02:30", "2026-10-25T02:30:00+02:00"),  # the first of two
     ],
 )
 def test_a_moment_without_a_zone_is_one_here(text: str, expected: str) -> None:

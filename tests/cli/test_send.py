@@ -184,6 +184,7 @@ class TestBatch:
         result = run("send", "--batch", "-", input=b"\n \n")
         assert result.exit_code == 2
         assert "there is no message in '-'" in result.stderr
+        assert '"payload": {…}' in result.stderr  # no line goes without
 
     @pytest.mark.parametrize(
         "more",
@@ -195,6 +196,7 @@ class TestBatch:
         result = run("send", "--batch", "-", *more, input=self.LINES)
         assert result.exit_code == 2
         assert "cannot be given with --batch" in result.stderr
+        assert ("each line says it for itself" in result.stderr) is not more[0].startswith("--wait")  # no line waits
         assert gateway.requests == []
 
 
@@ -281,11 +283,22 @@ class TestWait:
         story.failed(bad, "ValueError: no\n  File x")
         result = run("send", "scanner", "scan", "--wait-tree")
         assert result.exit_code == 1
-        assert "1 of 3 messages did not complete" in result.stderr
+        assert "1 of 3 messages did not complete\nhint: squad message list --status failed\n" in result.stderr
         assert f"{bad}  checker  check_file  ValueError: no\n" in result.stdout
         document = json.loads(run("send", "scanner", "scan", "--wait-tree", "-o", "json").stdout)
         assert document["tree"]["by_status"] == {"completed": 2, "failed": 1}
         assert [failed["id"] for failed in document["tree"]["failed"]] == [bad]
+
+    def test_after_a_tree_without_dead_letters_the_hint_lists_what_there_is(
+        self, run: Run, story: Story, sent: str
+    ) -> None:
+        (late,) = story.completed(sent, None, (("checker", "check_file"),))
+        with story.writer.transaction():
+            story.writer.cancel(late, tree=False, now=story.now)
+        result = run("send", "scanner", "scan", "--wait-tree")
+        assert result.exit_code == 1
+        hint = "hint: squad message list --status cancelled\n"
+        assert result.stderr.endswith(f"1 of 2 messages did not complete\n{hint}")
 
     def test_a_tree_that_does_not_end_in_time_says_how_much_is_left(
         self, run: Run, gateway: FakeGateway, story: Story, sent: str
