@@ -79,6 +79,9 @@ def event(kind: RecordedKind, subject: str, **detail: Any) -> Event:
     return Event(kind, subject, json.dumps(detail))
 
 
+BY_HAND = "by hand"
+"""As the reason of ``restarted``: `squad restart`. It is no restart that the metric of that name counts."""
+
 _MESSAGE = "a message's id"
 _PROCESS = "an agent, a worker of a convoy, or a part of the core"
 _OF_A_MESSAGE = {"agent": "its recipient", "type": "its type"}
@@ -140,7 +143,12 @@ DERIVED: dict[str, Kind] = {
 """The kinds that are read from other tables."""
 
 RECORDED: dict[str, Kind] = {
-    "restarted": Kind("A process ended and is started again.", _PROCESS, {"reason": "how it ended"} | _CAUSE),
+    "restarted": Kind(
+        "A process ended and is started again.",
+        _PROCESS,
+        {"reason": f"how it ended; `{BY_HAND}`: `squad restart NAME` was said, and it may finish what it has in hand"}
+        | _CAUSE,
+    ),
     "quarantined": Kind(
         "A process ended too often and is not started again until `squad restart NAME`.",
         _PROCESS,

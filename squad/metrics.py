@@ -58,13 +58,15 @@ CATALOGUE: dict[str, Metric] = {
     "queue_depth": Metric(
         "gauge", _EACH, _AGENT, "Messages that wait for an agent, delayed ones included. None for one that stays empty."
     ),
-    "restarts": Metric("counter", "restarts", _AGENT, "Processes that ended and were started again."),
+    "restarts": Metric(
+        "counter", "restarts", _AGENT, "Processes that ended and were started again, though not by hand."
+    ),
     "uptime_percent": Metric(
         "gauge",
         "percent",
         _AGENT,
         "Part of the time in which an agent's process was there and answered; of a convoy's workers on average. While "
-        "it is stopped on purpose no time counts.",
+        "it is stopped or restarted on purpose no time counts.",
     ),
     "cpu_percent": Metric(
         "gauge",

@@ -225,11 +225,14 @@ class RunningSquad:
             return None
 
     def tree(self) -> dict[str, dict[str, Any]]:
-        """The actor tree by name, {} when nobody answers."""
-        try:
-            status, document = self.request("GET", "/v1/tree", timeout=20)
-        except (OSError, http.client.HTTPException):
-            return {}
+        """The actor tree by name, {} when nobody answers. A supervisor that the machine holds up is asked again."""
+        for _ in range(5):
+            try:
+                status, document = self.request("GET", "/v1/tree", timeout=20)
+            except (OSError, http.client.HTTPException):
+                return {}
+            if status == 200 and document["live"]:
+                break
         return {row["name"]: row for row in document["actors"]} if status == 200 else {}
 
     def send(self, recipient: str, kind: str, payload: dict[str, Any] | None = None, **fields: Any) -> str:

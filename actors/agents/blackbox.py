@@ -8,6 +8,7 @@ native code holds the interpreter.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import struct
@@ -27,16 +28,16 @@ class Hand(NamedTuple):
 
 
 class BlackBox:
-    """The worker's side. ``hold`` and ``clear`` are for the thread of the handlers."""
+    """The worker's side. ``hold`` and ``clear`` are for the thread of the handlers.
+
+    On a disk that is full or read-only nobody else can read it: then a crash is charged to no message.
+    """
 
     def __init__(self, folder: Path, worker: str) -> None:
-        path = folder / worker
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.ftruncate(descriptor, _LAYOUT.size)
-            self._memory = mmap.mmap(descriptor, _LAYOUT.size)
-        finally:
-            os.close(descriptor)
+            self._memory = _mapped(folder / worker)
+        except OSError:
+            self._memory = mmap.mmap(-1, _LAYOUT.size)
 
     def hold(self, hand: Hand) -> None:
         row, fence, started, task_id, kind = hand
@@ -44,6 +45,16 @@ class BlackBox:
 
     def clear(self) -> None:
         self._memory[:] = _EMPTY
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        # It has its place on the disk now: to store into a file that finds none later ends the process (SIGBUS).
+        os.posix_fallocate(descriptor, 0, _LAYOUT.size)
+        return mmap.mmap(descriptor, _LAYOUT.size)
+    finally:
+        os.close(descriptor)
 
 
 def read(folder: Path, worker: str) -> Hand | None:
@@ -72,11 +83,12 @@ def read_all(folder: Path) -> dict[str, Hand]:
 def inherit(folder: Path) -> dict[str, tuple[int, int]]:
     """What a killed squad had in hand, by worker: (row, fence). Its black boxes go, and the folder is there for new."""
     hands = {worker: (hand.row, hand.fence) for worker, hand in read_all(folder).items()}
-    for worker in hands:
-        discard(folder, worker)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in list(folder.iterdir()):  # those of the idle as well
+        discard(folder, path.name)
     return hands
 
 
 def discard(folder: Path, worker: str) -> None:
-    (folder / worker).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # it is gone, or the disk is read-only now: a name is never used again
+        (folder / worker).unlink()

@@ -14,7 +14,9 @@ Key = tuple[str, str]
 """Rule, and agent or convoy; "" for the squad or the machine."""
 
 SETTLED = 0.9
-"""Part of a limit to which a number must fall before it counts as well again, so that it does not flap around it."""
+"""Part of a limit to which a number must fall before it counts as well again, so that it does not flap around it.
+
+One that was too low need only reach its limit: many can rise no farther, such as a percentage."""
 
 _FEW = 5  # messages of which no twentieth is taken
 
@@ -160,10 +162,9 @@ _NONE = OwnThresholdsConfig()
 
 def _sides(value: float, limit: float, *, above: bool) -> tuple[bool, bool]:
     """Whether it is bad, and whether it is well: between the two nothing changes."""
-    margin = (1 - SETTLED) * abs(limit)
     if above:
-        return value > limit, value <= limit - margin
-    return value < limit, value >= limit + margin
+        return value > limit, value <= limit - (1 - SETTLED) * abs(limit)
+    return value < limit, value >= limit
 
 
 def _unless(quiet: bool, verdicts: Iterator[Verdict]) -> Iterator[Verdict]:

@@ -8,6 +8,7 @@ from squad.actors import logs
 from squad.actors.broker.rules import Rules
 from squad.actors.protocol import Record, RecordDone
 from squad.errors import StoreError
+from squad.events import BY_HAND, Event
 from squad.store.backend import Backend
 from squad.store.metrics.journal import Measured
 from squad.store.metrics.summary import Summary
@@ -30,7 +31,7 @@ def append(writer: Backend, record: Record, rules: Rules, now: float) -> RecordD
         writer.put([(_KEY, json.dumps({"author": record.author, "number": record.number}))], now)
     if record.events:
         writer.record_events(record.events, now)
-        restarted = [rules.owner(event.subject) for event in record.events if event.kind == "restarted"]
+        restarted = [rules.owner(event.subject) for event in record.events if _counts_as_restart(event)]
         writer.metrics.add([Measured("restarts", name, "", "counter", Summary.counted(1)) for name in restarted])
     if record.resizes:
         writer.record_resizes(record.resizes, now)
@@ -46,6 +47,10 @@ def append(writer: Backend, record: Record, rules: Rules, now: float) -> RecordD
     if record.put:
         writer.put(record.put, now)
     return RecordDone(record.number) if record.author else None
+
+
+def _counts_as_restart(event: Event) -> bool:
+    return event.kind == "restarted" and json.loads(event.detail).get("reason") != BY_HAND
 
 
 def _last(writer: Backend, author: str) -> int:

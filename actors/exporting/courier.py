@@ -22,13 +22,11 @@ from squad.config.exporters import ExporterConfig
 from squad.errors import StoreError
 from squad.store import finished
 from squad.store.database import Pool, ReadOnlyDatabase, open_reader
-from squad.store.queries import keeper
+from squad.store.queries import Kept, keeper
 from squad.store.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from peewee import Database
 
 _SETTLED = 1.0  # seconds that ends are left alone, in case that the clock is set back by less
 _STEPPED = 0.5  # seconds by which the clock must fall behind to have been set back
@@ -43,13 +41,25 @@ class Sender(Protocol):
 
 
 class Place(NamedTuple):
-    """Where a courier works. ``began``: from when on a new exporter sends, in seconds since the epoch."""
+    """Where a courier works. ``began``: from when on a new exporter sends, in seconds since the epoch. ``back_to``: see
+    the function of that name."""
 
     name: str
     settings: ExporterConfig
     squad: str
     home: Path
     began: float
+    back_to: str = ""
+
+
+def back_to(kept: Kept | None, wall: float) -> str:
+    """From when on what has ended is sent again, because the clock was set back while nobody looked; "": it was not.
+
+    ``kept``: how far all exporters are, as it was before any of them begins: the first that goes on writes it anew, by
+    the new clock.
+    """
+    was = kept is not None and iso(wall + _STEPPED) < kept.updated_at
+    return iso(wall - _UNSEEN) if was else ""
 
 
 class Courier(threading.Thread):
@@ -70,7 +80,7 @@ class Courier(threading.Thread):
         clock: Clock,
     ) -> None:
         super().__init__(name=f"export {place.name}", daemon=True)
-        self._name, self._settings, self._squad, self._home, self._began = place
+        self._name, self._settings, self._squad, self._home, self._began, self._back_to = place
         self._make = make
         self._moved = moved
         self._trouble = trouble
@@ -172,7 +182,7 @@ class Courier(threading.Thread):
         with self._pool.connection() as database:
             assert isinstance(database, ReadOnlyDatabase)  # noqa: S101 - the pool's own
             version = database.version()
-            set_back = self._set_back(database)
+            set_back = self._set_back()
             if version == self._version and not set_back:
                 return None
             with database.atomic():
@@ -183,22 +193,16 @@ class Courier(threading.Thread):
         self._version = None if page.ends or page.more or page.open else version
         return page
 
-    def _set_back(self, database: Database) -> bool:
+    def _set_back(self) -> bool:
         """Whether the clock was set back since the last look. Then what ends now seems to have ended long ago: go back
         to where that begins. Some of it is sent twice."""
         wall, steady = self._clock.time(), self._clock.monotonic()
         (before, then), self._seen = self._seen, (wall, steady)
-        back = 0.0
+        at = self._back_to
         if before:
-            if wall - before < steady - then - _STEPPED:
-                back = steady - then + _SETTLED
-        elif (kept := keeper(database).get(finished.KEY)) is not None and iso(wall + _STEPPED) < kept.updated_at:
-            back = _UNSEEN
-        if not back:
-            return False
+            at = iso(wall - (steady - then) - _SETTLED) if wall - before < steady - then - _STEPPED else ""
         assert self._mark is not None  # noqa: S101 - it has begun
-        at = iso(wall - back)
-        if at >= self._mark.place.at:
+        if not at or at >= self._mark.place.at:
             return False
         self._log.warning("the clock was set back: what has ended since %s may be sent twice", at)
         self._mark = self._mark.moved(self._mark.place._replace(at=at, row=0))

@@ -16,7 +16,7 @@ import psutil
 from squad.actors import logs
 from squad.actors.base import Actor, receives
 from squad.actors.exporting import marks
-from squad.actors.exporting.courier import Courier, Place, Sender
+from squad.actors.exporting.courier import Courier, Place, Sender, back_to
 from squad.actors.exporting.marks import Mark
 from squad.actors.protocol import Address, Begin, Drain, Drained, Ping, Pong, Record, Report, Started, StorageAt
 from squad.config.credentials import headers
@@ -69,9 +69,10 @@ class Exporter(Actor):
             self.after(_READ_AGAIN, "take up")
             return
         self._marks = marks.read(None if kept is None else kept.value)
+        again = back_to(kept, self.clock.time())
         for name, settings in self._config.exporters.items():
             courier = Courier(
-                Place(name, settings, self._config.name, self._home, self._began),
+                Place(name, settings, self._config.name, self._home, self._began, again),
                 lambda settings=settings: self.make_receiver(settings),  # type: ignore[misc]
                 moved=lambda name, mark: self.post(lambda: self._moved(name, mark)),
                 trouble=lambda name, wrong: self.post(lambda: self._troubled(name, wrong)),

@@ -11,6 +11,7 @@ import contextlib
 import socket
 from collections.abc import Callable
 from hashlib import sha256
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -46,8 +47,15 @@ class Open(NamedTuple):
 
     @property
     def url(self) -> str:
-        host = f"[{self.place.host}]" if ":" in self.place.host else self.place.host
-        return f"http://{host}:{self.place.port}/"
+        """For a browser on this machine: what listens on all of its addresses is reached by that of loopback."""
+        address = ip_address(self.place.host)
+        if address.is_unspecified:
+            return _address("127.0.0.1" if address.version == 4 else "::1", self.place.port)
+        return _address(*self.place)
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 class Doors:
@@ -81,7 +89,7 @@ class Doors:
                     self._complained[name] = error.message
             else:
                 self._complained.pop(name, None)
-                logs.logger("gateway").info("%s: listening on %s", name, opened.url)
+                logs.logger("gateway").info("%s: listening on %s", name, _address(*opened.place))
 
     def open_again(self) -> None:
         """Open the dashboard if an earlier gateway of this life of the squad was told to: its pages wait for it."""

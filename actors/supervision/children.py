@@ -89,6 +89,8 @@ class Child:
     first: float | None = None  # monotonic: when it was first ready; its uptime counts from here
     up_seconds: float = 0.0  # of earlier processes, while they were ready
     up_since: float | None = None  # monotonic; None while it is not ready
+    away_seconds: float = 0.0  # in which it was stopped or restarted on purpose
+    away_since: float | None = None  # monotonic; None while it is not
     cpu_percent: float | None = None
     memory_bytes: int | None = None
     after_exit: AfterExit = "by budget"
@@ -142,6 +144,15 @@ class Child:
             self.up_since = None
         elif self.up_since is None and self.ready:
             self.first, self.up_since = self.first or now, now
+        if self.away_since is not None and (self.ready or self.failed or state == "quarantined"):
+            self.away_seconds += now - self.away_since
+            self.away_since = None
+        elif self.away_since is None and self.first is not None and self._leaves_on_purpose:
+            self.away_since = now  # until it is ready again, or fails to be
+
+    @property
+    def _leaves_on_purpose(self) -> bool:
+        return self.state == "stopped" or (self.state == "draining" and self.after_exit != "regroup")
 
     def uptime(self) -> float | None:
         """Percent of the time since it was first ready in which it was ready to handle; None before that."""
@@ -153,6 +164,10 @@ class Child:
     def up_until(self, now: float) -> float:
         """Seconds in which it was ready so far."""
         return self.up_seconds + (0.0 if self.up_since is None else now - self.up_since)
+
+    def away_until(self, now: float) -> float:
+        """Seconds in which it was stopped or restarted on purpose so far."""
+        return self.away_seconds + (0.0 if self.away_since is None else now - self.away_since)
 
     def gone(self) -> bool:
         """Whether its process has ended. It is our own child: until it is reaped its pid is nobody else's."""

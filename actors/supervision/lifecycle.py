@@ -7,6 +7,7 @@ states of not running: ``waiting`` (for those it starts after), ``restarting`` (
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Mapping
@@ -66,8 +67,11 @@ class Lifecycle(Table):
     def declare(self, name: str, *, stopped: bool = False) -> None:
         """Enter an agent or a convoy of the configuration into the table. ``start_waiting`` starts it."""
         if name not in self.config.convoys:
-            child = self._add(ChildSpec(name, "agent", name, self.config.recipients[name]))
-            self._past.enter(child, "stopped" if stopped else "waiting")
+            spec = ChildSpec(name, "agent", name, self.config.recipients[name])
+            if (ending := self.children.get(name)) is not None:  # it was taken out a moment ago: it comes after that
+                ending.spec, ending.after_exit = spec, "again"
+                return
+            self._past.enter(self._add(spec), "stopped" if stopped else "waiting")
         else:
             settings = self.config.convoys[name]
             stopped = stopped and not self._past.was_started(name)
@@ -79,8 +83,10 @@ class Lifecycle(Table):
         for kind, there in wanted.items():
             if not there:
                 self.remove(kind)
-            elif kind not in self.children:
+            elif (child := self.children.get(kind)) is None:
                 self._add(ChildSpec(kind, kind)).become("waiting")
+            elif child.after_exit == "remove":  # it was taken out a moment ago
+                child.after_exit = "again"
 
     def regroup(self) -> None:
         """Take up the groups of the configuration; a group that stays keeps its history."""
@@ -240,6 +246,8 @@ class Lifecycle(Table):
 
     def _with_group(self, other: Child, *, quarantine: bool, because: str) -> None:
         reason = f"{because} of its group crashed"
+        if other.after_exit == "remove":
+            return
         if quarantine and other.state != "quarantined":
             self.journal.note(event("quarantined", other.name, reason=reason, cause=None))
             other.last_error = reason
@@ -329,7 +337,7 @@ class Lifecycle(Table):
             self.fit(self.convoys[name])
             self.start_waiting()
             return [name]
-        named = self.named(name)
+        named = [child for child in self.named(name) if child.after_exit != "remove"]
         group = group_of(named[0].spec.recipient, self.groups.values()) if named else None
         if group is not None:  # a group is quarantined as one, and comes back as one
             group.budget.reset()
@@ -370,8 +378,8 @@ class Lifecycle(Table):
             return
         workers = self.workers(convoy)
         staying = [child for child in workers if child.after_exit != "remove"]
-        taken = {child.name for child in workers}
-        numbers = iter(range(1, convoy.size + len(taken) + 1))
+        taken = set(self.children)  # an agent that still ends may have such a name too
+        numbers = itertools.count(1)
         while len(staying) < convoy.size:
             spec = next(spec for number in numbers if (spec := convoy.spec(number)).name not in taken)
             staying.append(self._add(spec))

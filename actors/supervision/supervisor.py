@@ -61,7 +61,7 @@ from squad.actors.supervision.shutdown import Shutdown
 from squad.actors.supervision.standing import standing
 from squad.actors.supervision.strain import Strain
 from squad.errors import StartError
-from squad.events import event
+from squad.events import BY_HAND, event
 from squad.store.holds import KEY as HOLDS
 from squad.store.holds import Holds, said
 from squad.store.times import iso
@@ -304,6 +304,9 @@ class Supervisor(Actor):
     @receives(Restart)
     def on_restart(self, msg: Restart, sender: Address) -> None:
         restarted = self._lifecycle.restart(msg.name)
+        for name in restarted:
+            if name in self._lifecycle.children:  # not a convoy that was left out until now
+                self._lifecycle.journal.note(event("restarted", name, reason=BY_HAND, cause=None))
         error = "" if restarted else f"no agent is called {msg.name!r}"
         self.roster_changed()
         self.tell(sender, Reply(msg.request, error, {"restarted": restarted}))

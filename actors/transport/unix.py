@@ -10,6 +10,7 @@ together: at the end of the batch, after a millisecond, or when there are many, 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
@@ -111,7 +112,8 @@ class UnixTransport:
     def close(self) -> None:
         """Stop listening and remove the socket file. Idempotent; what was not sent yet is dropped."""
         if self._owner == os.getpid():
-            Path(self.path).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it is gone, or the disk is read-only now
+                Path(self.path).unlink()
         self._poller.close()
         self._inbox.close()
         self._lanes.close()

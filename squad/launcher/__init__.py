@@ -9,6 +9,7 @@ root or Thespian's admin dies, shows the logs, and ends everything when it is to
     program    how that process comes to be
     running    the launcher's life
     roots      the actor tree that it starts and watches
+    vigil      whether the supervisor stands still
     signals    what it is told meanwhile
     service    what a service manager is told
     stream     the logs on standard output

@@ -28,7 +28,8 @@ class Roots:
             self._supervisor: Any = self._system.create(Supervisor)
             config, recipients = accepted.kept(plan.home) or (plan.config, plan.recipients)
             boot = Boot(str(plan.home), config, generation, recipients, plan.only)
-            self._hold(_pid(self._system.ask(self._supervisor, boot, _BOOTS), plan), "the supervisor")
+            self.supervisor_pid = _pid(self._system.ask(self._supervisor, boot, _BOOTS), plan)
+            self._hold(self.supervisor_pid, "the supervisor")
             self._hold(self._system.admin_pid, "Thespian's admin")
         except BaseException:
             self.close()

@@ -1,7 +1,7 @@
 """The launcher's life: start the actor tree, watch it, start it again when it dies, end it when told to.
 
 It has one thread, as it forks. It waits for signals, for the end of one of the tree's two roots, and for news in
-the logs.
+the logs, and now and then looks whether the supervisor stands still.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import time
+from typing import TYPE_CHECKING
 
 from setproctitle import setproctitle
 
@@ -27,8 +28,12 @@ from squad.launcher.roots import Roots
 from squad.launcher.service import Service
 from squad.launcher.signals import Interrupted, Signals
 from squad.launcher.stream import Stream
+from squad.launcher.vigil import Vigil
 from squad.launcher.warden import Warden
 from squad.store.times import iso
+
+if TYPE_CHECKING:
+    from squad.config.schema import SquadConfig
 
 _FIRST_PAUSE = 0.2  # seconds before a tree that died is started again; doubles up to the longest
 _LONGEST_PAUSE = 10.0
@@ -90,10 +95,14 @@ class Launcher:
             }
         )
 
-    def _grace(self) -> float:
-        """Seconds that the squad may take to stop in good order, by the configuration that it runs with now."""
+    def _config(self) -> SquadConfig:
+        """The configuration that the squad runs with now."""
         reloaded = accepted.kept(self._plan.home)
-        return (reloaded[0] if reloaded is not None else self._plan.config).longest_shutdown
+        return self._plan.config if reloaded is None else reloaded[0]
+
+    def _grace(self) -> float:
+        """Seconds that the squad may take to stop in good order."""
+        return self._config().longest_shutdown
 
     def _greet(self) -> None:
         config, home = self._plan.config, self._plan.home
@@ -127,7 +136,7 @@ class Launcher:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _start(self, generation: int) -> str:
-        """Start a tree. What went wrong, or an empty string. Raises SquadError when it is the first."""
+        """Start a tree. What went wrong, or an empty string. Raises SquadError, OSError when it is the first."""
         try:
             try:
                 self._signals.cut_short(True)
@@ -138,22 +147,28 @@ class Launcher:
         except Interrupted:
             self._heed_signals()
             return "interrupted"
-        except SquadError as error:
+        except (SquadError, OSError) as error:  # no descriptor, or a disk that is read-only for a while
             if generation == 1:
                 raise
-            return error.message
+            return str(error)
         return ""
 
     def _watch(self) -> str:
-        """Until a root ends: which. When a stop is asked for, that is what it is told to do, by a time limit."""
+        """Until a root ends or is stuck: which. When a stop is asked for, that is what it is told, by a time limit."""
         assert self._roots is not None  # noqa: S101 - it was started
+        vigil = Vigil(self._roots.supervisor_pid, time.monotonic())
+        hung_after = self._config().supervision.health.hung_after
         while True:
-            self._wait(None if self._end_by is None else self._end_by - time.monotonic())
+            self._wait((vigil.due if self._end_by is None else self._end_by) - time.monotonic())
             if ended := self._roots.ended():
                 return f"{ended} has ended"
-            if self._end_by is not None and time.monotonic() >= self._end_by:
-                self._log.warning("not everything stopped in time: ending it")
-                return "killed"
+            now = time.monotonic()
+            if self._end_by is not None:
+                if now >= self._end_by:
+                    self._log.warning("not everything stopped in time: ending it")
+                    return "killed"
+            elif now >= vigil.due and (still := vigil.look(now, hung_after)):
+                return f"the supervisor has stood still for {still:.0f} s"
 
     def _rest(self, seconds: float) -> bool:
         """Let ``seconds`` pass; False when a stop was asked for meanwhile."""

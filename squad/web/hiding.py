@@ -1,6 +1,7 @@
 """The configuration without its secrets: what may be one is shown as dots.
 
 A value is hidden by the name of its key, when it stands in an environment, and when an address has a password in it.
+Of a webhook's address only the host is shown: many services trust whoever knows the rest.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ _NAMES = re.compile(
     r"(api|access|secret|private|signing|encryption)?[_-]?keys?)$",
     re.IGNORECASE,
 )
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # where clientSecret has another word
+_HOOKS = re.compile(r"(^|[_-])webhook([_-]ur[il])?$", re.IGNORECASE)
+_BEYOND_HOST = re.compile(r"^([a-z][a-z0-9+.-]*://[^/?#]*[/?#]).+", re.IGNORECASE | re.DOTALL)
 _PLACES = frozenset(("environment", "env", "headers"))
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*:/+)[^/\s@]+@", re.IGNORECASE)
 _OPTION = re.compile(r"(--?[\w-]*(?:password|secret|token|api-?key)[\w-]*=).+", re.IGNORECASE)
@@ -35,8 +39,11 @@ def hidden(value: Any) -> Any:
 def _hidden_at(name: object, value: Any) -> Any:
     if value in (None, "", [], {}) or isinstance(value, bool):
         return value
-    if _NAMES.search(str(name)) and not str(name).endswith("_env"):
+    words = _WORDS.sub("_", str(name))
+    if _NAMES.search(words) and not words.endswith("_env"):
         return DOTS
+    if _HOOKS.search(words) and isinstance(value, str):
+        value = _BEYOND_HOST.sub(rf"\1{DOTS}", value)
     if name in _PLACES and isinstance(value, dict):
         return dict.fromkeys(value, DOTS)
     return hidden(value)

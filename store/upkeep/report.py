@@ -18,7 +18,7 @@ from squad.store.upkeep import copying
 from squad.store.upkeep.course import KEY, Progress, read
 from squad.store.upkeep.terms import reading_keeper
 
-_TIMES = ("created_at", "at", "ended_at", "fired_at", "applied_at")  # the first of them that a table has is its age
+_TIMES = ("created_at", "at", "since", "ended_at", "fired_at", "applied_at")  # a table's age is by the first it has
 
 
 @dataclass(frozen=True, slots=True)

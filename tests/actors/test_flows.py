@@ -73,8 +73,8 @@ def test_a_message_for_a_time_is_handled_then(squad: RunningSquad, client: Clien
 
 
 def test_one_that_is_not_handled_in_time_expires(squad: RunningSquad, client: Client, tmp_path: Path) -> None:
-    busy, _ = begin(squad, "worker", "obey", tmp_path / "begun")
-    task = client.send("worker", "work", ttl=0.3)
+    busy, _ = begin(squad, "patient", "obey", tmp_path / "begun")
+    task = client.send("patient", "work", ttl=0.3)
     assert client.wait(task, timeout=30)
     assert squad.task(busy)["status"] == "running"
     assert ended(squad, task) == ("expired", "its time to live was over before it was handled")

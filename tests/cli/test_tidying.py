@@ -162,6 +162,16 @@ class TestStatus:
         assert tables["tasks"]["oldest"] == "1970-01-01T00:00:01.000Z"
         assert found["bytes"] == home.database.stat().st_size
 
+    def test_how_old_what_has_a_time_is(self, run: Run, home: Home, ids: list[str]) -> None:
+        made = iso(time.time())
+        with closing(sqlite3.connect(home.database)) as connection, connection:
+            connection.execute(
+                "INSERT INTO alert_silences (silence_id, agent, since, until) VALUES ('s', 'a', ?, ?)", (made, made)
+            )
+        tables = {table["name"]: table for table in document(run, "maintenance", "status")["tables"]}
+        assert tables["alert_silences"]["oldest"] == made
+        assert "None" not in run("maintenance", "status").stdout
+
     def test_with_one_under_way_and_another_planned(self, run: Run, home: Home, ids: list[str]) -> None:
         under_way(home, {"why": "schedule", "what": "run", "began": 1.0}, moved=7, mark=1000.0)
         shown = run("maintenance", "status").stdout

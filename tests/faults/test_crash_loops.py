@@ -80,6 +80,8 @@ def test_it_is_quarantined_with_its_error_and_somebody_is_told(start: Start) -> 
     squad.cli("restart", "bad")
     squad.wait(waiting)
     assert squad.tree()["bad"]["state"] in ("idle", "busy")
+    by_hand = "SELECT subject FROM events WHERE kind = 'restarted' AND detail LIKE '%by hand%'"
+    assert [row["subject"] for row in eventually(lambda: squad.query(by_hand), "so is its restart")] == ["bad"]
 
 
 def test_a_supervisor_that_dies_takes_no_history_with_it(start: Start) -> None:

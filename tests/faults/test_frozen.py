@@ -102,6 +102,13 @@ def test_the_late_word_of_a_worker_that_wakes_is_refused(storage: Storage, resta
     assert storage.writer.ended(old.task_id)
 
 
+def test_a_frozen_supervisor_is_replaced_with_all_below_it(squad: RunningSquad) -> None:
+    frozen = squad.kill("supervisor", signal.SIGSTOP)
+    eventually(lambda: frozen not in squad.processes(), "the launcher has noticed")
+    squad.wait_ready()
+    squad.wait(squad.send("one", "echo"))
+
+
 @pytest.mark.slow
 def test_a_squad_that_was_stopped_as_a_whole_goes_on_as_it_was(squad: RunningSquad) -> None:
     """As Ctrl-Z does it, or a debugger. The supervisor was not awake, so nobody was silent.

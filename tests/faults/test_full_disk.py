@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from squad.actors.agents.blackbox import BlackBox, Hand, read_all
 from squad.client import Client
 from squad.errors import SquadError
+from squad.ids import new_id
 from tests.running import ROOT, RunningSquad, eventually
 
 AGENTS = ROOT / "tests" / "actors" / "squads" / "agents.py"
@@ -50,6 +52,23 @@ def fill(folder: Path) -> Path:
             size //= 2
     os.close(descriptor)
     return path
+
+
+def test_what_a_handler_has_in_hand_needs_no_room(mounted: Path) -> None:
+    """SQLite may find room in its own files while nothing else does, so messages are handled."""
+    hand, folder = Hand(7, 3, 1000.5, new_id(), "echo"), mounted / "hand"
+    folder.mkdir()
+    pid = os.fork()
+    if pid == 0:
+        before = BlackBox(folder, "before")
+        fill(mounted)
+        before.hold(hand)
+        after = BlackBox(folder, "after")
+        after.hold(hand)
+        after.clear()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert read_all(folder) == {"before": hand}
 
 
 def test_it_lives_through_a_full_disk(mounted: Path) -> None:

@@ -59,11 +59,14 @@ FORKS = """
 import os, signal, sys, time
 from setproctitle import setproctitle
 os.environ.pop("SQUAD_MARK")
+ended, forebears = os.pipe()  # its end is that of the two processes before the last
 if os.fork():
     os._exit(0)
 os.setsid()
 if os.fork():
     os._exit(0)
+os.close(forebears)
+os.read(ended, 1)
 setproctitle("squad: something with a longer title than its name was")
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print(os.getpid(), flush=True)

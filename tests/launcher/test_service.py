@@ -111,6 +111,8 @@ def test_a_squad_says_that_it_is_ready_well_and_stops(tmp_path: Path, config: Pa
 def test_a_stuck_supervisor_is_not_well_and_a_dead_one_is_replaced(
     tmp_path: Path, config: Path, manager: Manager
 ) -> None:
+    patient = CONFIG.replace("{shutdown: 10m}", "{shutdown: 10m, health: {hung_after: 10m}}")
+    config.write_text(patient)  # or the launcher may end it first
     with RunningSquad(tmp_path / "home", config, env=environment(manager, watchdog=0.3)) as squad:
         eventually(lambda: "READY=1" in manager.heard(), "ready")
         manager.forget()

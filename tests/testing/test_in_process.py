@@ -182,7 +182,7 @@ def test_an_agent_that_cannot_start() -> None:
 
 def test_a_handler_that_hangs_fails_the_test_and_not_the_run() -> None:
     Worker.gate.clear()
-    with squad_of(patience=0.2, worker=Worker) as squad:
+    with squad_of(patience=2.0, worker=Worker) as squad:
         sent = squad.send("worker", Do("hang"))
         with pytest.raises(StuckError, match=f"worker is handling do {sent}"):
             squad.run()

@@ -144,6 +144,7 @@ def test_every_page_answers_and_holds_nothing_that_a_message_could_run(address: 
         assert "alert(1)" not in text or "&lt;script&gt;alert(1)" in text, place
         assert "\x1b" not in text, place
         assert "\u202e" not in text or "textarea" in document.elements, place  # where it is edited it stays as it is
+        assert "<noscript" in text, place  # without scripts nothing is live: that must not look as if it were
         assert "49" not in re.findall(r"onmouseover=.{0,20}", text), place
         assert len(document.ids) == len(set(document.ids)), (place, sorted(document.ids))
 

@@ -34,3 +34,11 @@ def test_a_file_cut_short_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(b"\x01\x02")
     assert blackbox.read(tmp_path, "w") is None
     assert blackbox.read_all(tmp_path / "missing") == {}
+
+
+def test_nothing_stays_of_a_squad_that_was_killed_but_what_it_had_in_hand(tmp_path: Path) -> None:
+    blackbox.BlackBox(tmp_path, "busy").hold(HAND)
+    blackbox.BlackBox(tmp_path, "idle")
+
+    assert blackbox.inherit(tmp_path) == {"busy": (HAND.row, HAND.fence)}
+    assert list(tmp_path.iterdir()) == []

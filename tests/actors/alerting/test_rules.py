@@ -140,6 +140,12 @@ def test_too_little_is_no_news_before_the_squad_has_worked_for_the_window() -> N
     assert bad(made.stored(facts, held=(), young={"dead_calm"})) == set()
 
 
+def test_what_was_too_low_is_well_once_it_reaches_its_limit_as_a_percentage_can_rise_no_farther() -> None:
+    made = rules(rules={"away": {"metric": "uptime_percent", "agent": "*", "of": "min", "below": 99.5}})
+    facts = Stored(own={"away": {"a": 99.4, "b": 99.5, "c": 100.0}})
+    assert said(made.stored(facts, held=(), young=())).keys() == {("away", "a")}
+
+
 def test_a_message_of_the_users_comes_first() -> None:
     made = rules(rules={"mine": {**MINE["mine"], "message": "look at the mill", "severity": "critical"}})
     found = said(made.stored(WRONG, held=(), young=()))["mine", ""]

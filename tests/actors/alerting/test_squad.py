@@ -195,6 +195,9 @@ def test_nothing_fires_because_of_what_people_do(tmp_path: Path) -> None:
         running.cli("stop")
         running.wait_stopped()
         running.start()
+        text = (tmp_path / "squad.yaml").read_text()
+        (tmp_path / "squad.yaml").write_text(text.replace("max_queue_depth: 3", "max_queue_depth: 100"))
+        running.cli("reload")  # whoever looks before the worker has taken them sees as many as wait
         running.cli("resume")
         eventually(lambda: ("work", "queued") not in running.counts(), "all is handled")
         running.cli("pause", "worker")

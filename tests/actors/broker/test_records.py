@@ -10,7 +10,7 @@ from squad.actors.supervision.children import Child, ChildSpec
 from squad.actors.supervision.journal import Journal, Notice
 from squad.actors.supervision.restarts import budget_of
 from squad.config.supervision import RestartConfig
-from squad.events import event
+from squad.events import BY_HAND, event
 from tests.actors.a_storage import Storage
 
 
@@ -57,6 +57,14 @@ def test_what_is_said_twice_is_written_once(storage: Storage) -> None:
     storage.put(record, "s")
     assert answers(storage, 3) == [1, 1, 1]
     assert recorded(storage) == ["a"]
+
+
+def test_a_restart_by_hand_is_an_event_and_no_failure_that_metrics_count(storage: Storage) -> None:
+    storage.put(Record((event("restarted", "a", reason=BY_HAND, cause=None),)))
+    storage.put(restarted("a"))
+    assert recorded(storage) == ["a", "a"]
+    rows = storage.writer._connection.execute("SELECT sum FROM metric_series WHERE name = 'restarts'").fetchall()
+    assert rows == [(1,)]
 
 
 def test_what_was_lost_is_said_again_and_the_order_stays(storage: Storage) -> None:

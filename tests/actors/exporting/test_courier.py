@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from squad.actors.exporting import marks
-from squad.actors.exporting.courier import Courier, Place
+from squad.actors.exporting.courier import Courier, Place, back_to
 from squad.actors.exporting.marks import Mark
 from squad.actors.exporting.pace import Answer
 from squad.actors.exporting.spans import Span
@@ -20,7 +20,9 @@ from squad.config.exporters import ExporterConfig
 from squad.config.schema import StoreConfig
 from squad.ids import new_id
 from squad.store.finished import KEY
+from squad.store.queries import Kept
 from squad.store.rows import NewTask
+from squad.store.times import iso
 from squad.store.writer import Writer
 
 NOW = 1_800_000_000.0
@@ -73,15 +75,17 @@ class Stage:
         self.inbox = Inbox()
         self.writer = Writer(home / "squad.db", StoreConfig())
         self.kept: dict[str, Mark] = {}
+        self.row: Kept | None = None  # the same in the store
         self.troubles: list[str] = []
         self.done = threading.Event()
         self.courier = self.another()
 
-    def another(self, settings: ExporterConfig = OTLP) -> Courier:
+    def another(self, settings: ExporterConfig = OTLP, name: str = "jaeger", inbox: Inbox | None = None) -> Courier:
         """The courier of a new process."""
+        now = self.clock.time()
         return Courier(
-            Place("jaeger", settings, "trek", self.home, self.clock.time()),
-            lambda: self.inbox,
+            Place(name, settings, "trek", self.home, now, back_to(self.row, now)),
+            lambda: inbox or self.inbox,
             moved=self._moved,
             trouble=lambda _, wrong: self.troubles.append(wrong),
             done=lambda _: self.done.set(),
@@ -92,8 +96,9 @@ class Stage:
     def _moved(self, name: str, mark: Mark) -> None:
         self.kept[name] = mark
         self.clock.pass_by(0.01)
+        self.row = Kept(marks.text(self.kept, self.kept), iso(self.clock.time()))
         with self.writer.transaction():
-            self.writer.put([(KEY, marks.text(self.kept, self.kept))], self.clock.time())
+            self.writer.put([(KEY, self.row.value)], self.clock.time())
 
     def ended(self, count: int = 1, at: float | None = None) -> list[str]:
         now = self.clock.time() if at is None else at
@@ -104,10 +109,10 @@ class Stage:
                 self.writer.cancel(task.task_id, False, now)
         return [task.task_id for task in tasks]
 
-    def looks(self, times: int = 3) -> None:
+    def looks(self, times: int = 3, courier: Courier | None = None) -> None:
         """So many looks of the courier, at its own pace."""
         for _ in range(times):
-            self.clock.pass_by(max(self.courier.look(), 0.001))
+            self.clock.pass_by(max((courier or self.courier).look(), 0.001))
 
 
 @pytest.fixture
@@ -197,6 +202,23 @@ def test_a_clock_that_was_set_back_while_nobody_looked_loses_nothing(stage: Stag
     stage.looks(6)
 
     assert set(after) <= set(stage.inbox.taken)
+
+
+def test_nor_does_it_for_a_second_receiver_whose_turn_comes_when_the_first_has_gone_on(stage: Stage) -> None:
+    tempo = Inbox()
+    other = stage.another(name="tempo", inbox=tempo)
+    stage.ended(2)
+    stage.looks()
+    stage.looks(courier=other)
+    stage.clock.wall -= 3600
+    after = stage.ended(2)
+    stage.clock.pass_by(1)
+    stage.courier, other = stage.another(), stage.another(name="tempo", inbox=tempo)
+    stage.looks(6)
+    stage.looks(6, other)
+
+    assert set(after) <= set(stage.inbox.taken)
+    assert set(after) <= set(tempo.taken)
 
 
 def test_a_database_that_cannot_be_read_is_waited_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_a_crash_loop_is_quarantined_and_restart_brings_it_back(start: Start) ->
     events = "SELECT count(*) FROM events WHERE kind = 'quarantined'"
     assert eventually(lambda: squad.query(events)[0][0], "the event is recorded") == 1
     task = squad.send("one", "echo")  # it still accepts
-    shown = squad.cli("inspect").stdout
+    shown = squad.cli("inspect", status=None).stdout
     assert "quarantined" in shown
     squad.cli("restart", "one")
     squad.wait(task)
@@ -137,10 +137,11 @@ def test_a_send_while_storage_restarts_is_stored_once(sturdy: RunningSquad) -> N
 def test_a_frozen_agent_is_replaced_and_its_late_word_refused(start: Start, tmp_path: Path) -> None:
     squad = start(ONE + "supervision: {health: {interval: 200ms, timeout: 1s, hung_after: 4s}}\n")
     begun = tmp_path / "begun"
-    task = squad.send("one", "misbehave", {"how": "sleep", "seconds": 1, "path": str(begun)})
+    task = squad.send("one", "misbehave", {"how": "wait", "path": str(begun)})
     eventually(begun.exists, "the handler has begun")
     frozen = squad.kill("one", signal.SIGSTOP)
     eventually(lambda: squad.pids("one") not in ([], [frozen]), "another process")
+    (tmp_path / "begun.end").touch()
     squad.wait(task)
     row = squad.task(task)
     assert (row["status"], row["attempts"]) == ("completed", 2)
