@@ -304,4 +304,6 @@ def _plain_outcome(outcome: Outcome) -> tuple[Any, ...]:
 def _outcome(values: tuple[Any, ...]) -> Outcome:
     if not values[_SENDS]:
         return Outcome._make(values)
-    return Outcome._make(values)._replace(sends=tuple(map(NewTask._make, values[_SENDS])))
+    whole = list(values)  # _replace takes as long as the rest of it
+    whole[_SENDS] = tuple(map(NewTask._make, values[_SENDS]))
+    return Outcome._make(whole)

@@ -200,6 +200,7 @@ def live(path: Path) -> None:
     storage.close()
 
 
+@pytest.mark.timeout(600)  # some two hundred processes, one after the other
 def test_a_writer_that_is_killed_leaves_each_transaction_whole(tmp_path: Path) -> None:
     empty = tmp_path / "empty.db"
     Writer(empty, StoreConfig()).close()
