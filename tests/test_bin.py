@@ -274,10 +274,8 @@ def test_the_tools_for_tests_stay_when_the_program_is_started_next(tests: Reposi
     assert tests.builds == builds
 
 
-def test_no_network_says_what_to_do(made: Repository, tmp_path: Path) -> None:
-    """The last one, as it leaves an environment that has to be made anew."""
-    (made.root / "needs").write_text("a-package-that-is-not-there==1\n")
-    (made.root / "pyproject.toml").write_text(PROJECT + "description = 'with a need'\n")
-    status, out, err = made.run("squad", env={"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)})
+def test_no_network_says_what_to_do(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "repository").make(needs="a-package-that-is-not-there==1\n")
+    status, out, err = repository.run("squad", env={"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)})
     assert (status, out) == (1, "")
     assert "PIP_INDEX_URL" in err
