@@ -9,7 +9,7 @@ from squad.errors import StartError
 from squad.home import Home
 from squad.launcher import processes
 
-_PATIENCE = 5.0  # seconds for killed processes to be gone
+_PATIENCE = 20.0  # seconds for killed processes to be gone
 _KEPT = "hand"  # in run/: what each agent had in hand when it was killed; the supervisor reads and removes it
 
 
