@@ -49,6 +49,5 @@ def test_every_total_is_exact_and_nothing_is_lost_or_done_twice(tmp_path, source
     with RunningSquad(tmp_path / "home") as squad:
         found = trial.run(squad, source, kills=kills, seed=kills)
     assert found.files > 300
-    # As many as it takes; while the machine holds up whoever kills, the squad may come to the end of its work.
-    assert len(found.killed) >= min(kills, 6), "the kills hit the work, not its end"
+    assert len(found.killed) >= min(kills, 10), "the kills hit the work, not its end"
     assert found.differences == []

@@ -77,5 +77,5 @@ def test_a_real_process_that_runs_now_and_then_is_well(runner: int) -> None:
     vigil = Vigil(runner, START)
     for n in range(1, 10):
         before = count()
-        eventually(lambda: count() != before, "it has run")  # noqa: B023
+        eventually(lambda before=before: count() != before, "it has run")
         assert vigil.look(START + n * EVERY, 1) == 0
